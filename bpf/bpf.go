@@ -1,0 +1,149 @@
+// Package bpf is weft's kernel side and its Go face: programs that count inside the kernel, the maps that
+// they count in, and the values that come out.
+//
+// The stage after is package collector, which turns these values into a recording. Everything that crosses
+// between C and Go is declared in contract.h; the Go types are generated from it.
+//
+// One object answers one question (task: who made threads and lost them; sock: which connection carried
+// what). All share the maps of maps.bpf.h. An object that the kernel refuses costs its question, no more: it
+// is reported by [Probes.Missing].
+package bpf
+
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// Options say what to record and how much room it gets. The zero value counts, with the default sizes.
+type Options struct {
+	// Stacks makes the programs take user stacks: several times the cost of counting.
+	Stacks bool
+
+	// Sizes of the tables in entries, of the ring in bytes (a power of two, whole pages). 0 is the default.
+	// What finds no room is counted by Losses.
+	Targets     uint32 // processes at once; default 4,096
+	Connections uint32 // open TCP connections at once; default 16,384
+	Datagrams   uint32 // UDP and unix sockets, the least recently used makes room; default 8,192
+	Listeners   uint32 // listening TCP ports; default 1,024
+	RingBytes   uint32 // default 4 MiB
+	StackCount  uint32 // distinct stacks; default 16,384, about 1 kB each
+	WeightCount uint32 // distinct (stack, thread, kind); default 65,536
+}
+
+// sizes gives the maps whose size the options set, with the options' own numbers.
+func (o Options) sizes() map[string]uint32 {
+	sizes := map[string]uint32{
+		sockMapTargets:     o.Targets,
+		sockMapConnections: o.Connections,
+		sockMapDatagrams:   o.Datagrams,
+		sockMapListeners:   o.Listeners,
+		sockMapEvents:      o.RingBytes,
+		sockMapStacks:      o.StackCount,
+		sockMapWeights:     o.WeightCount,
+	}
+	if !o.Stacks {
+		sizes[sockMapStacks], sizes[sockMapWeights] = 1, 1
+	}
+	return sizes
+}
+
+// Missing is a question that stays open because the kernel refused its object.
+type Missing struct {
+	Object string // "task", "sock"
+	Err    error  // in the kernel's words; wraps ebpf.ErrNotSupported where that is the reason
+}
+
+// Probes are the loaded and attached programs and their maps. The methods are not safe for concurrent use.
+type Probes struct {
+	shared  map[string]*ebpf.Map
+	objects map[string]*ebpf.Collection
+	links   []link.Link
+	ring    *ringbuf.Reader
+	stats   io.Closer
+	missing []Missing
+}
+
+// Open loads all objects and attaches their programs. Nothing is a target yet. An object that is refused is in
+// Missing; the error is for what leaves nothing to work with.
+//
+// Close must be called on the result.
+func Open(opts Options) (*Probes, error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("raise RLIMIT_MEMLOCK: %w", err)
+	}
+	p := &Probes{shared: map[string]*ebpf.Map{}, objects: map[string]*ebpf.Collection{}}
+	if err := p.open(opts); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Probes) open(opts Options) error {
+	stats, err := ebpf.EnableStats(bpfStatsRunTime)
+	if err != nil {
+		return fmt.Errorf("enable BPF statistics: %w", err)
+	}
+	p.stats = stats
+	for _, o := range objects {
+		if err := p.openObject(o, opts); err != nil {
+			return fmt.Errorf("object %s: %w", o.name, err)
+		}
+	}
+	if p.ring, err = ringbuf.NewReader(p.shared[taskMapEvents]); err != nil {
+		return fmt.Errorf("open ring: %w", err)
+	}
+	return nil
+}
+
+// Missing gives the objects that the kernel refused.
+func (p *Probes) Missing() []Missing { return p.missing }
+
+// Has says whether an object is at work.
+func (p *Probes) Has(object string) bool { return p.objects[object] != nil }
+
+// Adopt makes every process that pid starts from now on a target, with all its descendants. pid itself, weft,
+// is not one. A child is a target before its first instruction.
+func (p *Probes) Adopt(pid int) error {
+	return p.shared[taskMapTargets].Put(uint32(pid), taskTarget{Role: taskTargetRoleROLE_PARENT})
+}
+
+// Disown ends what Adopt began. The children that it made targets stay such.
+func (p *Probes) Disown(pid int) error {
+	return p.shared[taskMapTargets].Delete(uint32(pid))
+}
+
+// OpenGate sets time zero of the peaks and curves, CLOCK_MONOTONIC ns. Changes before it move the gauges but
+// are in no peak and no curve.
+func (p *Probes) OpenGate(now int64) error {
+	return p.shared[taskMapGate].Put(uint32(0), uint64(now))
+}
+
+// Close detaches the programs and frees the maps.
+func (p *Probes) Close() error {
+	var errs []error
+	for _, l := range p.links {
+		errs = append(errs, l.Close())
+	}
+	if p.ring != nil {
+		errs = append(errs, p.ring.Close())
+	}
+	for _, c := range p.objects {
+		c.Close()
+	}
+	for _, m := range p.shared {
+		errs = append(errs, m.Close())
+	}
+	if p.stats != nil {
+		errs = append(errs, p.stats.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* The life of one socket. Sockets are ours by cookie, not by `current`: a state changes in anyone's context. */
+#ifndef WEFT_CONNECTION_BPF_H
+#define WEFT_CONNECTION_BPF_H
+
+#include "target.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+
+/* cookie → TCP connection, from SYN_SENT or a target's first transfer to the socket's end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* cookie → UDP or unix socket. No hook tells their end, so the least recently used makes room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct connection);
+} datagrams SEC(".maps");
+
+/* cookie of a connection that found no room, so that each is counted once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} refused SEC(".maps");
+
+/* TCP port on which a target listens: a socket with this local port was accepted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u16);
+	__type(value, __u8);
+} listeners SEC(".maps");
+
+/* enum transport → sums. Only sums: what crosses CPUs is not here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TRANSPORT_MAX);
+	__type(key, enum transport);
+	__type(value, struct totals);
+} totals_by_transport SEC(".maps");
+
+static __always_inline struct totals *totals_of(__u32 transport)
+{
+	return transport == TRANSPORT_NONE ? 0 : bpf_map_lookup_elem(&totals_by_transport, &transport);
+}
+
+static __always_inline __u32 transport_of(struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+
+	if (family == AF_UNIX)
+		return TRANSPORT_UNIX;
+	if (family != AF_INET && family != AF_INET6)
+		return TRANSPORT_NONE;
+	if (protocol == IPPROTO_TCP)
+		return TRANSPORT_TCP;
+	return protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_NONE;
+}
+
+static __always_inline void fill_address(struct connection *connection, struct sock *sk)
+{
+	connection->local_port = sk->__sk_common.skc_num;
+	connection->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (connection->family == AF_INET) {
+		__builtin_memcpy(connection->local_addr, &sk->__sk_common.skc_rcv_saddr, 4);
+		__builtin_memcpy(connection->remote_addr, &sk->__sk_common.skc_daddr, 4);
+	} else if (connection->family == AF_INET6) {
+		BPF_CORE_READ_INTO(&connection->local_addr, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&connection->remote_addr, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	}
+}
+
+/* Of a unix stream, the accepted end carries its listener's address and the connecting one none; both ends of
+ * a socketpair carry none. */
+static __always_inline __u8 unix_side(struct sock *sk)
+{
+	struct unix_sock *own = (struct unix_sock *)sk;
+	struct sock *peer = BPF_CORE_READ(own, peer);
+	struct unix_address *there = peer ? BPF_CORE_READ((struct unix_sock *)peer, addr) : 0;
+	struct unix_address *here = BPF_CORE_READ(own, addr);
+
+	if (sk->sk_type != SOCK_STREAM || !peer || !here == !there)
+		return SIDE_UNKNOWN;
+	return here ? SIDE_SERVER : SIDE_CLIENT;
+}
+
+static __always_inline __u8 side_of(struct sock *sk, __u32 transport)
+{
+	__u16 port = sk->__sk_common.skc_num;
+
+	if (transport == TRANSPORT_UNIX)
+		return unix_side(sk);
+	if (transport == TRANSPORT_TCP && bpf_map_lookup_elem(&listeners, &port))
+		return SIDE_SERVER;
+	return SIDE_UNKNOWN;
+}
+
+static __always_inline struct connection *connection_begin(struct sock *sk, void *map, __u64 cookie,
+							   __u32 transport, __u8 side, __u64 now)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct connection connection = {
+		.cookie = cookie,
+		.open_ns = now,
+		.pid = pid_tgid >> 32,
+		.tid = (__u32)pid_tgid,
+		.family = sk->__sk_common.skc_family,
+		.transport = transport,
+		.side = side,
+	};
+	struct totals *totals = totals_of(transport);
+	struct connection *found;
+	__u8 one = 1;
+
+	fill_address(&connection, sk);
+	if (!bpf_map_update_elem(map, &cookie, &connection, BPF_NOEXIST)) {
+		if (totals)
+			__sync_fetch_and_add(&totals->opened, 1);
+		return bpf_map_lookup_elem(map, &cookie);
+	}
+	found = bpf_map_lookup_elem(map, &cookie); /* another CPU was first */
+	if (!found && !bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST)) {
+		lose(LOSS_CONNECTIONS);
+		if (totals)
+			__sync_fetch_and_add(&totals->opened, 1);
+	}
+	return found;
+}
+
+static __always_inline struct connection *connection_of(struct sock *sk, __u32 transport, __u64 now)
+{
+	void *map = transport == TRANSPORT_TCP ? (void *)&connections : (void *)&datagrams;
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct connection *connection = bpf_map_lookup_elem(map, &cookie);
+
+	if (!connection)
+		return connection_begin(sk, map, cookie, transport, side_of(sk, transport), now);
+	if (!connection->local_port && transport != TRANSPORT_UNIX)
+		fill_address(connection, sk); /* SYN_SENT comes before the port is chosen */
+	return connection;
+}
+
+/* Awaiting a reply begins with the first sent byte of a request. */
+static __always_inline void awaiting_begin(struct connection *connection, __u64 now)
+{
+	if (!__sync_val_compare_and_swap(&connection->awaiting_ns, 0, now))
+		gauge_add(GAUGE_AWAITING, 1, now);
+}
+
+/* It ends with the first byte of the reply, or without one. Gives whether there was a wait. */
+static __always_inline bool awaiting_end(struct connection *connection, bool reply, __u64 now)
+{
+	__u64 since = __sync_lock_test_and_set(&connection->awaiting_ns, 0);
+
+	if (!since)
+		return false;
+	gauge_add(GAUGE_AWAITING, -1, now);
+	if (reply) {
+		__sync_fetch_and_add(&connection->awaited_ns, now - since);
+		__sync_fetch_and_add(&connection->replies, 1);
+	}
+	return true;
+}
+
+/* On loopback a reply can be received by another thread before the hook of the send that asked for it has
+ * run. TCP's own sequence number tells: write_seq moves before the data leaves, so a receive that finds
+ * nobody waiting remembers up to where everything is answered. */
+static __always_inline void connection_answered(struct connection *connection, struct sock *sk)
+{
+	if (connection->transport != TRANSPORT_TCP)
+		return;
+	connection->answered_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+	connection->answered = 1;
+}
+
+static __always_inline bool connection_is_answered(struct connection *connection, struct sock *sk)
+{
+	if (!connection->answered || connection->transport != TRANSPORT_TCP)
+		return false;
+	return (__s32)(connection->answered_seq - BPF_CORE_READ((struct tcp_sock *)sk, write_seq)) >= 0;
+}
+
+static __always_inline void connection_sent(struct connection *connection, struct sock *sk, int ret, __u64 now)
+{
+	if (ret <= 0)
+		return;
+	if (!connection->first_send_ns)
+		connection->first_send_ns = now;
+	if (connection->side == SIDE_SERVER)
+		awaiting_end(connection, true, now);
+	else if (connection->side == SIDE_CLIENT && !connection_is_answered(connection, sk))
+		awaiting_begin(connection, now);
+}
+
+static __always_inline void connection_received(struct connection *connection, struct sock *sk, int ret, __u64 now)
+{
+	if (ret < 0)
+		return;
+	if (ret > 0 && !connection->first_recv_ns)
+		connection->first_recv_ns = now;
+	if (connection->side == SIDE_CLIENT) {
+		if (!awaiting_end(connection, ret > 0, now) && ret > 0)
+			connection_answered(connection, sk);
+	} else if (connection->side == SIDE_SERVER && ret > 0) {
+		awaiting_begin(connection, now);
+	}
+}
+
+static __always_inline void connection_connecting(struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+
+	if (!bpf_map_lookup_elem(&connections, &cookie))
+		connection_begin(sk, &connections, cookie, TRANSPORT_TCP, SIDE_CLIENT, bpf_ktime_get_ns());
+}
+
+static __always_inline void connection_established(struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+
+	if (!connection)
+		return;
+	connection->connected_ns = bpf_ktime_get_ns();
+	fill_address(connection, sk);
+}
+
+static __always_inline void connection_closed(struct sock *sk, int old)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk), now;
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	__u16 port = sk->__sk_common.skc_num;
+
+	if (old == TCP_LISTEN && current_is_target())
+		bpf_map_delete_elem(&listeners, &port);
+	if (!connection)
+		return;
+	now = bpf_ktime_get_ns();
+	connection->close_ns = now;
+	awaiting_end(connection, false, now);
+}
+
+static __always_inline void connection_listening(struct sock *sk)
+{
+	__u16 port = sk->__sk_common.skc_num;
+	__u8 one = 1;
+
+	if (bpf_map_update_elem(&listeners, &port, &one, BPF_ANY))
+		lose(LOSS_LISTENERS);
+}
+
+static __always_inline void connection_gone(struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	struct connection_event *event;
+	__u64 now;
+
+	if (!connection)
+		return;
+	now = bpf_ktime_get_ns();
+	awaiting_end(connection, false, now);
+	if (!connection->close_ns)
+		connection->close_ns = now;
+	event = reserve_event(EVENT_CONNECTION_GONE, sizeof(*event));
+	if (event) {
+		event->connection = *connection;
+		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	}
+	bpf_map_delete_elem(&connections, &cookie);
+}
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Everything that crosses between the kernel side and Go. bpf2go makes the Go types from the BTF of these
+ * structs; an enum gets into BTF by being the type of a field or of a map's key. Fixed-width fields only, padded by hand (no implicit holes, so that no stale kernel memory
+ * crosses), no `packed` (clang would then store byte by byte).
+ *
+ * Times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns). pid is the process, the kernel's tgid; tid is the
+ * thread, the kernel's pid. Both are numbers of the initial pid namespace.
+ */
+#ifndef WEFT_CONTRACT_H
+#define WEFT_CONTRACT_H
+
+#define COMM_LEN 16      /* TASK_COMM_LEN */
+#define STACK_FRAMES 127 /* PERF_MAX_STACK_DEPTH, the most that bpf_get_stack gives */
+
+/* A curve's buckets: 512 of 1 ms, then 256 a level, each level twice as wide as the one before and taking up
+ * where that one ends. 20 levels more reach 2^29 ms, about six days, at a resolution of 1/256 of the elapsed
+ * time or better. */
+#define CURVE_FIRST 512
+#define CURVE_LEVEL 256
+#define CURVE_LEVELS 20
+#define CURVE_BUCKETS (CURVE_FIRST + CURVE_LEVEL * CURVE_LEVELS)
+
+/* What could not be recorded: an index of the map `losses`. */
+enum loss {
+	LOSS_RING,            /* events: the ring buffer was full */
+	LOSS_TARGETS,         /* processes: the table of targets was full */
+	LOSS_THREADS,         /* threads, or calls of theirs: no task storage was to be had */
+	LOSS_CONNECTIONS,     /* connections: the table was full */
+	LOSS_LISTENERS,       /* listening ports: the table was full */
+	LOSS_CURVE,           /* gauge changes: no room on the time axis, or too much contention */
+	LOSS_STACK_READ,      /* stacks: bpf_get_stack gave none */
+	LOSS_STACK_FULL,      /* stacks: the table was full */
+	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
+	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
+	LOSS_MAX,
+};
+
+/* An index of the maps `gauges` and `curves`. */
+enum gauge_id {
+	GAUGE_THREADS,  /* threads alive */
+	GAUGE_AWAITING, /* connections that await a reply */
+	GAUGE_MAX,
+};
+
+enum target_role {
+	ROLE_PARENT = 1, /* weft itself: its next children are targets, it is not */
+	ROLE_PROCESS,    /* a process that is watched */
+};
+
+/* Value of `targets`, by pid. */
+struct target {
+	enum target_role role;
+	__u32 _pad;
+};
+
+/* Value of `gauges`, by enum gauge_id. */
+struct gauge {
+	__u64 state; /* high half: number of changes; low half: the value now */
+	__u64 peak;  /* greatest value since the gate */
+	__u64 rises; /* number of increments */
+	__u64 falls; /* number of decrements */
+};
+
+/* One bucket. 0 is "no change in this bucket" in each field, so that a zeroed map is an empty curve. */
+struct bucket {
+	__u64 greatest; /* greatest value + 1 */
+	__u64 least;    /* 2^32 - least value */
+	__u64 last;     /* struct gauge's state after the last change */
+};
+
+/* Value of `curves`, by enum gauge_id. */
+struct curve {
+	struct bucket buckets[CURVE_BUCKETS];
+};
+
+/* One thread's life and its socket totals: in task storage while it lives, an event when it exits. */
+struct thread {
+	__u64 start_ns;
+	__u64 end_ns; /* 0 while alive */
+	__u64 sent_bytes;
+	__u64 sent_calls;
+	__u64 recv_bytes;
+	__u64 recv_calls;
+	__u64 would_block; /* calls that said EAGAIN, both ways */
+	__u32 pid;
+	__u32 tid;
+	__u32 creator_tid; /* 0 when it was there before weft */
+	__u32 leader;      /* 1: the process's first thread */
+	char comm[COMM_LEN];
+};
+
+enum transport {
+	TRANSPORT_NONE, /* not one that is counted */
+	TRANSPORT_TCP,
+	TRANSPORT_UDP,
+	TRANSPORT_UNIX,
+	TRANSPORT_MAX,
+};
+
+enum side {
+	SIDE_UNKNOWN,
+	SIDE_CLIENT, /* it connected */
+	SIDE_SERVER, /* it was accepted */
+};
+
+/* One way of a socket. A call is one that succeeded, the end of a stream (0 bytes) included. */
+struct flow {
+	__u64 bytes;
+	__u64 calls;
+	__u64 would_block; /* EAGAIN: not in calls */
+	__u64 errors;      /* any other error: not in calls */
+};
+
+/* Value of the per-CPU map `totals`, by enum transport. */
+struct totals {
+	struct flow sent;
+	struct flow recv;
+	__u64 opened;      /* sockets seen for the first time */
+	__u64 retransmits; /* TCP segments */
+};
+
+/* Value of `connections` and `datagrams`, by socket cookie; an event when a TCP socket is gone. */
+struct connection {
+	__u64 cookie;
+	__u64 open_ns;      /* SYN_SENT, or the first transfer */
+	__u64 connected_ns; /* ESTABLISHED, 0 when not seen */
+	__u64 close_ns;     /* CLOSE, 0 while open */
+	__u64 first_send_ns;
+	__u64 first_recv_ns;
+	__u64 awaiting_ns; /* since when it awaits a reply, 0 when it does not */
+	__u64 awaited_ns;  /* sum of the waits that a reply ended, a duration */
+	__u64 replies;     /* their number */
+	__u64 retransmits; /* segments */
+	struct flow sent;
+	struct flow recv;
+	__u32 pid; /* opener */
+	__u32 tid; /* opener */
+	__u32 answered_seq; /* TCP write_seq up to which a reply has come */
+	__u32 answered;     /* 1: answered_seq is set */
+	enum transport transport;
+	enum side side;
+	__u16 family;      /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port;  /* host order */
+	__u16 remote_port; /* host order */
+	__u16 _pad;
+	__u8 local_addr[16]; /* network order, the first 4 for IPv4 */
+	__u8 remote_addr[16];
+};
+
+enum event_kind {
+	EVENT_THREAD_GONE = 1,
+	EVENT_CONNECTION_GONE,
+};
+
+/* What the ring buffer carries: the header tells which. */
+struct event_header {
+	enum event_kind kind;
+	__u32 _pad;
+};
+
+struct thread_event {
+	struct event_header header;
+	struct thread thread;
+};
+
+struct connection_event {
+	struct event_header header;
+	struct connection connection;
+};
+
+/* Any of them: the type of the ring's records in BTF. */
+union event {
+	struct event_header header;
+	struct thread_event thread;
+	struct connection_event connection;
+};
+
+/* Value of `stacks`, by hash: user addresses, leaf first. */
+struct stack {
+	__u64 hash;
+	__u32 len;
+	__u32 _pad;
+	__u64 frames[STACK_FRAMES];
+};
+
+enum stack_kind {
+	STACK_THREAD_CREATE = 1,
+	STACK_SOCKET,
+};
+
+/* Key of `weights`: who did what from where. */
+struct weight_key {
+	__u64 stack; /* hash */
+	__u32 pid;
+	__u32 tid;
+	enum stack_kind kind;
+	__u32 _pad;
+};
+
+struct weight {
+	__u64 count; /* threads made, or socket calls */
+	__u64 sent_bytes;
+	__u64 recv_bytes;
+};
+
+_Static_assert(sizeof(struct target) == 8, "target");
+_Static_assert(sizeof(struct gauge) == 32, "gauge");
+_Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
+_Static_assert(sizeof(struct thread) == 88, "thread");
+_Static_assert(sizeof(struct flow) == 32, "flow");
+_Static_assert(sizeof(struct totals) == 80, "totals");
+_Static_assert(sizeof(struct connection) == 208, "connection");
+_Static_assert(sizeof(struct thread_event) == 8 + sizeof(struct thread), "thread_event");
+_Static_assert(sizeof(struct connection_event) == 8 + sizeof(struct connection), "connection_event");
+_Static_assert(sizeof(struct stack) == 16 + 8 * STACK_FRAMES, "stack");
+_Static_assert(sizeof(struct weight_key) == 24, "weight_key");
+_Static_assert(sizeof(struct weight) == 24, "weight");
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Gauges: a value that goes up and down, its greatest value and its curve, exact across CPUs because each
+ * change is one atomic add and everything else follows from what that add returned. */
+#ifndef WEFT_GAUGE_BPF_H
+#define WEFT_GAUGE_BPF_H
+
+#include "maps.bpf.h"
+
+#define MAX_TRIES 16
+
+/* Raises *at to v unless it is greater already. */
+static __noinline void atomic_max(__u64 *at, __u64 v)
+{
+	ROLLED for (int i = 0; i < MAX_TRIES; i++) {
+		__u64 old = *(volatile __u64 *)at;
+
+		if (old >= v || __sync_val_compare_and_swap(at, old, v) == old)
+			return;
+	}
+	lose(LOSS_CURVE);
+}
+
+static __always_inline __u32 log2_floor(__u64 v)
+{
+	__u32 bits = 0;
+
+	ROLLED for (int step = 32; step > 0; step >>= 1) {
+		if (v >> step) {
+			v >>= step;
+			bits += step;
+		}
+	}
+	return bits;
+}
+
+/* The bucket of a time since the gate: see CURVE_FIRST. */
+static __always_inline __u32 bucket_of(__u64 elapsed_ns)
+{
+	__u64 ms = elapsed_ns / 1000000;
+	__u32 level;
+
+	if (ms < CURVE_FIRST)
+		return ms;
+	level = log2_floor(ms) - 8; /* 512 ms is level 1 */
+	return CURVE_FIRST + (level - 1) * CURVE_LEVEL + (ms >> level) - CURVE_LEVEL;
+}
+
+static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
+{
+	struct curve *curve = bpf_map_lookup_elem(&curves, &id);
+	__u64 value = (__u32)state;
+	__u32 i = bucket_of(elapsed_ns);
+	struct bucket *bucket;
+
+	if (!curve)
+		return;
+	if (i >= CURVE_BUCKETS) {
+		lose(LOSS_CURVE);
+		return;
+	}
+	bucket = &curve->buckets[i];
+	atomic_max(&bucket->greatest, value + 1);
+	atomic_max(&bucket->least, (1ULL << 32) - value);
+	atomic_max(&bucket->last, state); /* the high half orders the changes */
+}
+
+/* Moves a gauge up (1) or down (-1). It must never go below 0: the low half would borrow from the high one. */
+static __always_inline void gauge_add(__u32 id, int delta, __u64 now)
+{
+	struct gauge *gauge = bpf_map_lookup_elem(&gauges, &id);
+	__u64 step = (1ULL << 32) + delta, state;
+	__u32 zero = 0;
+	__u64 *opened;
+
+	if (!gauge)
+		return;
+	state = __sync_fetch_and_add(&gauge->state, step) + step;
+	__sync_fetch_and_add(delta > 0 ? &gauge->rises : &gauge->falls, 1);
+	opened = bpf_map_lookup_elem(&gate, &zero);
+	if (!opened || !*opened || now < *opened)
+		return;
+	atomic_max(&gauge->peak, (__u32)state);
+	curve_put(id, state, now - *opened);
+}
+
+#endif

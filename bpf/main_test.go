@@ -1,0 +1,235 @@
+package bpf
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// programEnv names the program that the test binary plays when it is started as a child.
+const programEnv = "WEFT_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(programEnv); name != "" {
+		if err := play(name, os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// needProbes skips where the probes can't be loaded, and says why.
+func needProbes(tb testing.TB) {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		tb.Skip("needs root: BPF programs are loaded")
+	}
+}
+
+// watched is a child under observation, and what was seen of it.
+type watched struct {
+	t      *testing.T
+	probes *Probes
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	gone   []Thread
+	closed []Connection
+	gate   int64
+}
+
+// watch starts a program of play as a target and waits until it stands at its gate.
+func watch(t *testing.T, opts Options, program string, args ...string) *watched {
+	t.Helper()
+	needProbes(t)
+	probes, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { probes.Close() })
+	for _, m := range probes.Missing() {
+		t.Fatalf("object %s: %v", m.Object, m.Err)
+	}
+	w := &watched{t: t, probes: probes}
+	if err := probes.Adopt(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	w.cmd, w.in, w.out = start(t, program, args...)
+	if err := probes.Disown(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("ready")
+	w.gate = now()
+	if err := probes.OpenGate(w.gate); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// start starts the test binary as a program of play.
+func start(t *testing.T, program string, args ...string) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), programEnv+"="+program)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
+	return cmd, in, bufio.NewReader(out)
+}
+
+func now() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err)
+	}
+	return ts.Nano()
+}
+
+// expect waits for a word of the child's.
+func (w *watched) expect(word string) {
+	w.t.Helper()
+	line, err := w.out.ReadString('\n')
+	if err != nil || line != word+"\n" {
+		w.t.Fatalf("child said %q (%v), want %q", line, err, word)
+	}
+}
+
+// say lets the child go on to its next step.
+func (w *watched) say(word string) {
+	w.t.Helper()
+	if _, err := io.WriteString(w.in, word+"\n"); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// truth reads what the child says that it did.
+func (w *watched) truth(v any) {
+	w.t.Helper()
+	line, err := w.out.ReadBytes('\n')
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := json.Unmarshal(line, v); err != nil {
+		w.t.Fatalf("%q: %v", line, err)
+	}
+}
+
+// finish lets the child exit and reads the rest of the ring.
+func (w *watched) finish() {
+	w.t.Helper()
+	w.in.Close()
+	if err := w.cmd.Wait(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.drain()
+}
+
+func (w *watched) drain() {
+	w.t.Helper()
+	err := w.probes.Drain(
+		func(thread Thread) { w.gone = append(w.gone, thread) },
+		func(connection Connection) { w.closed = append(w.closed, connection) },
+	)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// connections gives the open and the closed ones.
+func (w *watched) connections() []Connection {
+	w.t.Helper()
+	w.drain()
+	open, err := w.probes.Connections()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return append(open, w.closed...)
+}
+
+func (w *watched) totals(transport Transport) Totals {
+	w.t.Helper()
+	totals, err := w.probes.Totals(transport)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return totals
+}
+
+func (w *watched) gauge(id GaugeID) Gauge {
+	w.t.Helper()
+	gauge, err := w.probes.Gauge(id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return gauge
+}
+
+// gaugeReaches waits until a gauge has a value: the child's word may come before the hook has run.
+func (w *watched) gaugeReaches(id GaugeID, want uint64) {
+	w.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for w.gauge(id).Now != want {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("gauge is %+v, want %d now", w.gauge(id), want)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (w *watched) lost(cause string) uint64 {
+	w.t.Helper()
+	losses, err := w.probes.Losses()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, l := range losses {
+		if l.Cause == cause {
+			return l.Count
+		}
+	}
+	return 0
+}
+
+// noLoss fails when anything was lost: the rule at the default sizes.
+func (w *watched) noLoss() {
+	w.t.Helper()
+	losses, err := w.probes.Losses()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, l := range losses {
+		w.t.Errorf("lost: %+v", l)
+	}
+	costs, err := w.probes.Costs()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range costs {
+		if c.Misses > 0 {
+			w.t.Errorf("%s missed %d events", c.Program, c.Misses)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* The maps that all objects share: each object declares them, Go makes them once and hands them to each
+ * (MapReplacements). Sizes are set by Go before they are made. */
+#ifndef WEFT_MAPS_BPF_H
+#define WEFT_MAPS_BPF_H
+
+#include "kernel.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "contract.h"
+
+/* pid → what the process is to us. Filled by Go before a child starts, then at fork in the kernel. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct target);
+} targets SEC(".maps");
+
+/* A target's thread → its totals. Freed with the task, so it can't be inherited by a tid's next owner. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* enum gauge_id → the gauge. Not per CPU: its greatest value is a fact of the whole machine. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GAUGE_MAX);
+	__type(key, enum gauge_id);
+	__type(value, struct gauge);
+} gauges SEC(".maps");
+
+/* enum gauge_id → the gauge over time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GAUGE_MAX);
+	__type(key, enum gauge_id);
+	__type(value, struct curve);
+} curves SEC(".maps");
+
+/* 0 → when the gate was opened, ns; 0 while it is shut. Written by Go, once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} gate SEC(".maps");
+
+/* enum loss → how many. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LOSS_MAX);
+	__type(key, enum loss);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+/* Rare, dated facts: struct thread_event, struct connection_event. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+	__type(value, union event);
+} events SEC(".maps");
+
+/* hash → the stack itself, compared at each use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct stack);
+} stacks SEC(".maps");
+
+/* who did what from where → how much. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct weight_key);
+	__type(value, struct weight);
+} weights SEC(".maps");
+
+/* Bounded loops stay loops: unrolled, an object grows tenfold. */
+#define ROLLED _Pragma("clang loop unroll(disable)")
+
+static __always_inline void lose(__u32 cause)
+{
+	__u64 *n = bpf_map_lookup_elem(&losses, &cause);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+/* Puts a record of a life that is over in the ring. The reader drains it by timer: a wake-up for each event
+ * costs more than the event. */
+static __always_inline void *reserve_event(enum event_kind kind, __u32 size)
+{
+	struct event_header *header = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!header) {
+		lose(LOSS_RING);
+		return 0;
+	}
+	header->kind = kind;
+	header->_pad = 0;
+	return header;
+}
+
+#endif

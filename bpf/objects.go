@@ -1,0 +1,139 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// bpfStatsRunTime is BPF_STATS_RUN_TIME of linux/bpf.h.
+const bpfStatsRunTime = 0
+
+// variableCollectStacks is stack.bpf.h's knob.
+const variableCollectStacks = taskVarCollectStacks
+
+// object is one ELF object: a question and the sets of programs that can answer it.
+type object struct {
+	name string
+	load func() (*ebpf.CollectionSpec, error)
+	// One set is loaded, the first that the kernel accepts: trying is the only sure test, since
+	// distributions backport.
+	sets [][]string
+}
+
+var objects = []object{
+	{"task", loadTask, [][]string{{
+		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
+	}}},
+	{"sock", loadSock, [][]string{{
+		sockProgInetSockSetState, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
+		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
+	}, {
+		sockProgInetSockSetState, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
+		sockProgInetSendmsg, sockProgInet6Sendmsg, sockProgInetSendpage,
+		sockProgInetRecvmsg, sockProgInet6Recvmsg,
+		sockProgUnixStreamSendmsg, sockProgUnixStreamSendpage, sockProgUnixStreamRecvmsg,
+		sockProgUnixDgramSendmsg, sockProgUnixDgramRecvmsg,
+		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
+	}}},
+}
+
+// sharedMaps are the maps of maps.bpf.h.
+var sharedMaps = []string{
+	taskMapTargets, taskMapThreads, taskMapGauges, taskMapCurves, taskMapGate, taskMapLosses, taskMapEvents,
+	taskMapStacks, taskMapWeights,
+}
+
+// openObject loads and attaches the first set that works. That none does is in p.missing, not an error.
+func (p *Probes) openObject(o object, opts Options) error {
+	var refusals []error
+	for _, set := range o.sets {
+		spec, err := o.spec(set, opts)
+		if err != nil {
+			return err
+		}
+		if err := p.shareMaps(spec); err != nil {
+			return err
+		}
+		if err := p.loadAndAttach(o.name, spec); err != nil {
+			refusals = append(refusals, err)
+			continue
+		}
+		return nil
+	}
+	p.missing = append(p.missing, Missing{Object: o.name, Err: errors.Join(refusals...)})
+	return nil
+}
+
+// spec gives the object's specification with one set of programs, sized by the options.
+func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
+	spec, err := o.load()
+	if err != nil {
+		return nil, fmt.Errorf("read ELF: %w", err)
+	}
+	programs := spec.Programs
+	spec.Programs = map[string]*ebpf.ProgramSpec{}
+	for _, name := range set {
+		spec.Programs[name] = programs[name]
+	}
+	for name, size := range opts.sizes() {
+		if m := spec.Maps[name]; m != nil && size > 0 {
+			m.MaxEntries = size
+		}
+	}
+	if err := spec.Variables[variableCollectStacks].Set(opts.Stacks); err != nil {
+		return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+	}
+	return spec, nil
+}
+
+// shareMaps makes the shared maps, once.
+func (p *Probes) shareMaps(spec *ebpf.CollectionSpec) error {
+	for _, name := range sharedMaps {
+		if p.shared[name] != nil {
+			continue
+		}
+		m, err := ebpf.NewMap(spec.Maps[name])
+		if err != nil {
+			return fmt.Errorf("make map %s: %w", name, err)
+		}
+		p.shared[name] = m
+	}
+	return nil
+}
+
+func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: p.shared})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	links, err := attach(collection)
+	if err != nil {
+		collection.Close()
+		return err
+	}
+	p.objects[name] = collection
+	p.links = append(p.links, links...)
+	return nil
+}
+
+// attach attaches all programs of a collection, or none.
+func attach(collection *ebpf.Collection) ([]link.Link, error) {
+	var links []link.Link
+	for name, program := range collection.Programs {
+		if name == taskProgLiveThreads { // an iterator: run by reading it
+			continue
+		}
+		l, err := link.AttachTracing(link.TracingOptions{Program: program})
+		if err != nil {
+			for _, l := range links {
+				l.Close()
+			}
+			return nil, fmt.Errorf("attach %s: %w", name, err)
+		}
+		links = append(links, l)
+	}
+	return links, nil
+}

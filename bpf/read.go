@@ -1,0 +1,188 @@
+package bpf
+
+import (
+	"fmt"
+	"io"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// Live gives the accounts of the targets' threads that live, in no order.
+//
+// Source: task storage, read by a task iterator (iter/task, Linux 5.8).
+func (p *Probes) Live() ([]Thread, error) {
+	task := p.objects["task"]
+	if task == nil {
+		return nil, nil
+	}
+	iter, err := link.AttachIter(link.IterOptions{Program: task.Programs[taskProgLiveThreads]})
+	if err != nil {
+		return nil, fmt.Errorf("attach iterator: %w", err)
+	}
+	defer iter.Close()
+	reader, err := iter.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open iterator: %w", err)
+	}
+	defer reader.Close()
+	raw, err := io.ReadAll(reader)
+	if err != nil {
+		return nil, fmt.Errorf("read iterator: %w", err)
+	}
+	const size = int(unsafe.Sizeof(Thread{}))
+	var threads []Thread
+	for ; len(raw) >= size; raw = raw[size:] {
+		thread, err := as[Thread](raw[:size])
+		if err != nil {
+			return nil, err
+		}
+		threads = append(threads, thread)
+	}
+	return threads, nil
+}
+
+// Connections gives the TCP connections that are open and the UDP and unix sockets that have not aged out, in no
+// order.
+func (p *Probes) Connections() ([]Connection, error) {
+	sock := p.objects["sock"]
+	if sock == nil {
+		return nil, nil
+	}
+	var all []Connection
+	for _, name := range []string{sockMapConnections, sockMapDatagrams} {
+		connections, err := values[uint64, Connection](sock.Maps[name])
+		if err != nil {
+			return nil, fmt.Errorf("map %s: %w", name, err)
+		}
+		for _, c := range connections {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// Totals gives the sums of one transport over all CPUs.
+func (p *Probes) Totals(transport Transport) (Totals, error) {
+	var sum Totals
+	sock := p.objects["sock"]
+	if sock == nil {
+		return sum, nil
+	}
+	var each []Totals
+	if err := sock.Maps[sockMapTotalsByTransport].Lookup(transport, &each); err != nil {
+		return sum, fmt.Errorf("map %s: %w", sockMapTotalsByTransport, err)
+	}
+	for _, t := range each {
+		sum.Sent.Bytes += t.Sent.Bytes
+		sum.Sent.Calls += t.Sent.Calls
+		sum.Sent.WouldBlock += t.Sent.WouldBlock
+		sum.Sent.Errors += t.Sent.Errors
+		sum.Recv.Bytes += t.Recv.Bytes
+		sum.Recv.Calls += t.Recv.Calls
+		sum.Recv.WouldBlock += t.Recv.WouldBlock
+		sum.Recv.Errors += t.Recv.Errors
+		sum.Opened += t.Opened
+		sum.Retransmits += t.Retransmits
+	}
+	return sum, nil
+}
+
+// Stacks gives the distinct stacks by hash, and what was charged to them.
+func (p *Probes) Stacks() (map[uint64]Stack, map[WeightKey]Weight, error) {
+	stacks, err := values[uint64, Stack](p.shared[taskMapStacks])
+	if err != nil {
+		return nil, nil, fmt.Errorf("map %s: %w", taskMapStacks, err)
+	}
+	weights, err := values[WeightKey, Weight](p.shared[taskMapWeights])
+	if err != nil {
+		return nil, nil, fmt.Errorf("map %s: %w", taskMapWeights, err)
+	}
+	return stacks, weights, nil
+}
+
+// Cost is the run time of one program.
+type Cost struct {
+	Program string
+	Runs    uint64 // count, events of other processes included
+	RunNS   uint64 // a duration
+	Misses  uint64 // events that the kernel skipped because the program was running on that CPU already
+}
+
+// Costs gives each program's run time, from the kernel's statistics (BPF_STATS_RUN_TIME, Linux 5.8).
+func (p *Probes) Costs() ([]Cost, error) {
+	var costs []Cost
+	for _, o := range objects {
+		collection := p.objects[o.name]
+		if collection == nil {
+			continue
+		}
+		for name, program := range collection.Programs {
+			stats, err := program.Stats()
+			if err != nil {
+				return nil, fmt.Errorf("program %s: %w", name, err)
+			}
+			costs = append(costs, Cost{
+				Program: o.name + "." + name,
+				Runs:    stats.RunCount,
+				RunNS:   uint64(stats.Runtime),
+				Misses:  stats.RecursionMisses,
+			})
+		}
+	}
+	return costs, nil
+}
+
+// Losses gives what could not be recorded, by cause: a count each, in the order of enum loss in contract.h.
+// The misses of the programs are in Costs.
+func (p *Probes) Losses() ([]Loss, error) {
+	var lost []Loss
+	for _, l := range lossCauses {
+		var n uint64
+		if err := p.shared[taskMapLosses].Lookup(l.id, &n); err != nil {
+			return nil, fmt.Errorf("map %s: %w", taskMapLosses, err)
+		}
+		if n > 0 {
+			lost = append(lost, Loss{Cause: l.cause, Count: n, Detail: l.detail})
+		}
+	}
+	return lost, nil
+}
+
+// Loss is something that could not be recorded.
+type Loss struct {
+	Cause  string // stable name
+	Count  uint64
+	Detail string // what it means for the figures
+}
+
+var lossCauses = []struct {
+	id            taskLoss
+	cause, detail string
+}{
+	{taskLossLOSS_RING, "ring_full", "threads or connections that ended are not listed; totals are complete"},
+	{taskLossLOSS_TARGETS, "targets_full", "processes of the program were not watched at all"},
+	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, or calls are missing from theirs"},
+	{taskLossLOSS_CONNECTIONS, "connections_full", "connections are not listed nor in awaiting reply; totals are complete"},
+	{taskLossLOSS_LISTENERS, "listeners_full", "accepted connections on these ports do not count as awaiting reply"},
+	{taskLossLOSS_CURVE, "curve", "changes of a gauge are missing from its curve or peak"},
+	{taskLossLOSS_STACK_READ, "stack_unreadable", "calls are in no stack profile"},
+	{taskLossLOSS_STACK_FULL, "stacks_full", "calls are in no stack profile"},
+	{taskLossLOSS_STACK_COLLISION, "stack_collision", "calls are in no stack profile"},
+	{taskLossLOSS_WEIGHT_FULL, "weights_full", "calls are in no stack profile"},
+}
+
+// values reads a hash map whole. Entries that come or go meanwhile may be missed or not.
+func values[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
+	var (
+		key   K
+		value V
+		all   = map[K]V{}
+		iter  = m.Iterate()
+	)
+	for iter.Next(&key, &value) {
+		all[key] = value
+	}
+	return all, iter.Err()
+}

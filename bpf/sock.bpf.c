@@ -1,0 +1,180 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Which connection carried how many bytes and calls, and how many awaited a reply, for how long? */
+#define STACK_BUFFERS 16
+
+#include "connection.bpf.h"
+#include "stack.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+static __always_inline void count(struct flow *flow, int ret)
+{
+	if (ret >= 0) {
+		__sync_fetch_and_add(&flow->calls, 1);
+		__sync_fetch_and_add(&flow->bytes, ret);
+	} else if (ret == -EAGAIN) {
+		__sync_fetch_and_add(&flow->would_block, 1);
+	} else {
+		__sync_fetch_and_add(&flow->errors, 1);
+	}
+}
+
+static __always_inline void count_thread(struct thread *thread, bool send, int ret)
+{
+	if (ret == -EAGAIN)
+		thread->would_block++;
+	if (ret < 0)
+		return;
+	if (send) {
+		thread->sent_calls++;
+		thread->sent_bytes += ret;
+	} else {
+		thread->recv_calls++;
+		thread->recv_bytes += ret;
+	}
+}
+
+/* The one handler of all send and receive hooks: `ret` is what the call returned. */
+static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool send, __u32 buffer)
+{
+	struct connection *connection;
+	struct thread *thread;
+	struct totals *totals;
+	__u32 transport;
+	__u64 now;
+
+	if (!current_is_target())
+		return 0;
+	if (!sk)
+		return 0;
+	transport = transport_of(sk);
+	totals = totals_of(transport);
+	if (!totals)
+		return 0;
+	now = bpf_ktime_get_ns();
+	count(send ? &totals->sent : &totals->recv, ret);
+	thread = thread_current(now);
+	if (thread)
+		count_thread(thread, send, ret);
+	connection = connection_of(sk, transport, now);
+	if (connection) {
+		count(send ? &connection->sent : &connection->recv, ret);
+		if (send)
+			connection_sent(connection, sk, ret, now);
+		else
+			connection_received(connection, sk, ret, now);
+	}
+	if (collect_stacks && ret >= 0) {
+		struct weight by = { .count = 1 };
+
+		if (send)
+			by.sent_bytes = ret;
+		else
+			by.recv_bytes = ret;
+		stack_charge(ctx, buffer, STACK_SOCKET, &by);
+	}
+	return 0;
+}
+
+/* A look at data that stays in the queue, or at the error queue, carries no bytes. */
+#define MSG_NO_DATA (MSG_PEEK | MSG_ERRQUEUE)
+
+static __always_inline int received(void *ctx, struct sock *sk, int ret, int flags, __u32 buffer)
+{
+	return flags & MSG_NO_DATA ? 0 : transferred(ctx, sk, ret, false, buffer);
+}
+
+/* From Linux 6.3 (commit 6e6eda44b939): one hook each way for all families, inside the generic call. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send_length, struct sock *sk, int ret)
+{
+	return transferred(ctx, sk, ret, true, 0);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
+{
+	return received(ctx, sk, ret, flags, 1);
+}
+
+/* Before 6.3: each family's own function. sock_sendmsg itself is inlined into sock_write_iter there, so that
+ * write(2) would not be seen. */
+#define SENDMSG(name, buffer)                                                                  \
+	SEC("fexit/" #name)                                                                    \
+	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int ret)               \
+	{                                                                                      \
+		return transferred(ctx, sock->sk, ret, true, buffer);                          \
+	}
+
+#define SENDPAGE(name, buffer)                                                                 \
+	SEC("fexit/" #name)                                                                    \
+	int BPF_PROG(name, struct socket *sock, void *page, int at, size_t n, int f, long ret) \
+	{                                                                                      \
+		return transferred(ctx, sock->sk, ret, true, buffer);                          \
+	}
+
+#define RECVMSG(name, buffer)                                                                  \
+	SEC("fexit/" #name)                                                                    \
+	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int flags, int ret)    \
+	{                                                                                      \
+		return received(ctx, sock->sk, ret, flags, buffer);                            \
+	}
+
+SENDMSG(inet_sendmsg, 2)
+SENDMSG(inet6_sendmsg, 3)
+SENDMSG(unix_stream_sendmsg, 4)
+SENDMSG(unix_dgram_sendmsg, 5)
+SENDMSG(unix_seqpacket_sendmsg, 6)
+SENDPAGE(inet_sendpage, 7)
+SENDPAGE(unix_stream_sendpage, 8)
+RECVMSG(inet_recvmsg, 9)
+RECVMSG(inet6_recvmsg, 10)
+RECVMSG(unix_stream_recvmsg, 11)
+RECVMSG(unix_dgram_recvmsg, 12)
+RECVMSG(unix_seqpacket_recvmsg, 13)
+
+/* Runs in anyone's context: only connect(2) and listen(2) run in their caller's. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int old, int new)
+{
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (new == TCP_SYN_SENT && current_is_target())
+		connection_connecting(sk);
+	else if (new == TCP_ESTABLISHED)
+		connection_established(sk);
+	else if (new == TCP_CLOSE)
+		connection_closed(sk, old);
+	else if (new == TCP_LISTEN && current_is_target())
+		connection_listening(sk);
+	return 0;
+}
+
+/* The last thing that happens to a TCP socket. TCP_CLOSE is not: data may still be read after it. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock, struct sock *sk)
+{
+	connection_gone(sk);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_retransmit_skb, struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	struct totals *totals;
+
+	if (!connection)
+		return 0;
+	__sync_fetch_and_add(&connection->retransmits, 1);
+	totals = totals_of(TRANSPORT_TCP);
+	if (totals)
+		__sync_fetch_and_add(&totals->retransmits, 1);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

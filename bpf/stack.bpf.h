@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Stacks and what they stand for. Our own table: bpf_get_stackid loses hot stacks by collision whatever the
+ * table's size (bcc#3389). */
+#ifndef WEFT_STACK_BPF_H
+#define WEFT_STACK_BPF_H
+
+#include "maps.bpf.h"
+
+/* Set by Go before load: with false the verifier removes everything below. */
+const volatile bool collect_stacks = false;
+
+/* One buffer for each program of the object that takes stacks: on kernels that let a program be preempted,
+ * another program may run on the same CPU in the middle of it (the same one may not: the kernel skips it and
+ * counts the miss). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STACK_BUFFERS);
+	__type(key, __u32);
+	__type(value, struct stack);
+} stack_buffers SEC(".maps");
+
+static __always_inline __u64 stack_hash(const struct stack *stack)
+{
+	__u64 hash = stack->len;
+
+	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
+		if (i >= stack->len)
+			break;
+		hash = (hash ^ stack->frames[i]) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static __always_inline bool stack_equal(const struct stack *a, const struct stack *b)
+{
+	if (a->len != b->len)
+		return false;
+	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
+		if (i >= a->len)
+			break;
+		if (a->frames[i] != b->frames[i])
+			return false;
+	}
+	return true;
+}
+
+/* Puts the stack into the table and gives its hash, or 0 with the loss counted. */
+static __always_inline __u64 stack_intern(struct stack *stack)
+{
+	struct stack *known = bpf_map_lookup_elem(&stacks, &stack->hash);
+
+	if (!known) {
+		long err = bpf_map_update_elem(&stacks, &stack->hash, stack, BPF_NOEXIST);
+
+		if (!err)
+			return stack->hash;
+		known = bpf_map_lookup_elem(&stacks, &stack->hash); /* another CPU was first */
+		if (!known) {
+			lose(LOSS_STACK_FULL);
+			return 0;
+		}
+	}
+	if (!stack_equal(known, stack)) {
+		lose(LOSS_STACK_COLLISION);
+		return 0;
+	}
+	return stack->hash;
+}
+
+static __always_inline void weight_add(const struct weight_key *key, const struct weight *by)
+{
+	struct weight *weight = bpf_map_lookup_elem(&weights, key);
+
+	if (!weight) {
+		struct weight zero = {};
+
+		bpf_map_update_elem(&weights, key, &zero, BPF_NOEXIST);
+		weight = bpf_map_lookup_elem(&weights, key);
+		if (!weight) {
+			lose(LOSS_WEIGHT_FULL);
+			return;
+		}
+	}
+	__sync_fetch_and_add(&weight->count, by->count);
+	__sync_fetch_and_add(&weight->sent_bytes, by->sent_bytes);
+	__sync_fetch_and_add(&weight->recv_bytes, by->recv_bytes);
+}
+
+/* Charges to the current user stack. */
+static __always_inline void stack_charge(void *ctx, __u32 buffer, __u32 kind, const struct weight *by)
+{
+	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct weight_key key = {
+		.pid = pid_tgid >> 32,
+		.tid = (__u32)pid_tgid,
+		.kind = kind,
+	};
+	long size;
+
+	if (!stack)
+		return;
+	size = bpf_get_stack(ctx, stack->frames, sizeof(stack->frames), BPF_F_USER_STACK);
+	if (size <= 0) {
+		lose(LOSS_STACK_READ);
+		return;
+	}
+	stack->len = size / sizeof(stack->frames[0]);
+	stack->hash = stack_hash(stack);
+	key.stack = stack_intern(stack);
+	if (key.stack)
+		weight_add(&key, by);
+}
+
+#endif

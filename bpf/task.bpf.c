@@ -1,0 +1,101 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Who made and lost threads and processes, and from which stack? */
+#define STACK_BUFFERS 1
+
+#include "target.bpf.h"
+#include "stack.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+/* The new task can't run yet: what is set up here is there before its first instruction. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(task_newtask, struct task_struct *task)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), now;
+	__u32 parent = pid_tgid >> 32, pid = task->tgid;
+	struct target *target = bpf_map_lookup_elem(&targets, &parent);
+	bool watched;
+
+	if (!target)
+		return 0;
+	watched = target->role == ROLE_PROCESS;
+	if (pid != parent) {
+		struct target child = { .role = ROLE_PROCESS };
+
+		if (bpf_map_update_elem(&targets, &pid, &child, BPF_ANY)) {
+			lose(LOSS_TARGETS);
+			return 0;
+		}
+	} else if (!watched) {
+		return 0;
+	}
+	now = bpf_ktime_get_ns();
+	if (!thread_begin(task, (__u32)pid_tgid, now))
+		return 0;
+	if (collect_stacks && watched) {
+		struct weight one = { .count = 1 };
+
+		stack_charge(ctx, 0, STACK_THREAD_CREATE, &one);
+	}
+	return 0;
+}
+
+/* A thread that execs takes over its process's pid as its tid (fs/exec.c, de_thread). */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+
+	if (!thread)
+		return 0;
+	thread->tid = task->pid;
+	thread->leader = 1;
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	__u32 pid = task->tgid;
+	struct thread_event *event;
+
+	/* Not by `targets`: of two threads that exit at once, the last one's removal may come first. */
+	if (!thread)
+		return 0;
+	thread->end_ns = bpf_ktime_get_ns();
+	bpf_probe_read_kernel_str(thread->comm, sizeof(thread->comm), task->comm);
+	gauge_add(GAUGE_THREADS, -1, thread->end_ns);
+	/* Before the pid can be used again. `live` was counted down before this hook (kernel/exit.c, do_exit). */
+	if (task->signal->live.counter == 0)
+		bpf_map_delete_elem(&targets, &pid);
+	event = reserve_event(EVENT_THREAD_GONE, sizeof(*event));
+	if (event) {
+		event->thread = *thread;
+		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	}
+	return 0;
+}
+
+/* Writes out the accounts of the threads that live. */
+SEC("iter/task")
+int live_threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread *thread, copy;
+
+	if (!task)
+		return 0;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!thread || thread->end_ns)
+		return 0;
+	copy = *thread;
+	bpf_probe_read_kernel_str(copy.comm, sizeof(copy.comm), task->comm);
+	bpf_seq_write(ctx->meta->seq, &copy, sizeof(copy));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

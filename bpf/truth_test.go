@@ -1,0 +1,335 @@
+package bpf
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestThreadsAreMadeNamedAndGone(t *testing.T) {
+	const threads = 23
+	w := watch(t, Options{}, "threads", fmt.Sprint(threads))
+	before := w.gauge(GaugeThreads)
+	w.say("go")
+	var tids []int
+	w.truth(&tids)
+
+	live, err := w.probes.Live()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []int
+	names := map[string]int{}
+	for _, thread := range live {
+		seen = append(seen, int(thread.Tid))
+		names[ThreadName(thread)]++
+		if int(thread.Pid) != w.cmd.Process.Pid {
+			t.Errorf("thread %d of process %d, want %d", thread.Tid, thread.Pid, w.cmd.Process.Pid)
+		}
+	}
+	slices.Sort(seen)
+	slices.Sort(tids)
+	if !slices.Equal(seen, tids) {
+		t.Errorf("live threads %v, /proc/self/task has %v", seen, tids)
+	}
+	for i := range threads {
+		if name := fmt.Sprintf("truth-%d", i); names[name] != 1 {
+			t.Errorf("%d threads are called %s, want 1", names[name], name)
+		}
+	}
+	alive := w.gauge(GaugeThreads)
+	if int(alive.Now) != len(tids) || alive.Peak < alive.Now || alive.Peak > before.Now+alive.Rises {
+		t.Errorf("gauge %+v, %d tasks", alive, len(tids))
+	}
+
+	w.say("leave")
+	w.truth(new(any))
+	w.finish()
+	named := 0
+	for _, thread := range w.gone {
+		if strings.HasPrefix(ThreadName(thread), "truth-") {
+			named++
+		}
+		if thread.EndNs <= thread.StartNs {
+			t.Errorf("thread %d ended at %d, started at %d", thread.Tid, thread.EndNs, thread.StartNs)
+		}
+	}
+	after := w.gauge(GaugeThreads)
+	if named != threads || uint64(len(w.gone)) != after.Rises || after.Now != 0 || after.Falls != after.Rises {
+		t.Errorf("%d named threads gone, %d in all, gauge %+v", named, len(w.gone), after)
+	}
+	w.noLoss()
+}
+
+func TestBytesAndCallsAreExact(t *testing.T) {
+	tests := []struct {
+		transport     string
+		send, receive string
+		kind          Transport
+	}{
+		{"tcp4", "write", "read", TransportTCP},
+		{"tcp4", "send", "recv", TransportTCP},
+		{"tcp4", "writev", "readv", TransportTCP},
+		{"tcp4", "sendmsg", "recvmsg", TransportTCP},
+		{"tcp4", "sendfile", "peek", TransportTCP},
+		{"tcp6", "write", "recv", TransportTCP},
+		{"udp4", "write", "read", TransportUDP},
+		{"udp4", "sendmsg", "recvmsg", TransportUDP},
+		{"udp4", "send", "readv", TransportUDP},
+		{"unix", "write", "read", TransportUnix},
+		{"unix", "sendmsg", "readv", TransportUnix},
+		{"unix", "send", "recvmsg", TransportUnix},
+		{"unix", "sendfile", "recv", TransportUnix},
+	}
+	for _, test := range tests {
+		t.Run(strings.Join([]string{test.transport, test.send, test.receive}, "_"), func(t *testing.T) {
+			busyNeighbour(t)
+			w := watch(t, Options{}, "transfer", test.transport, test.send, test.receive)
+			w.say("go")
+			var truth transferTruth
+			w.truth(&truth)
+			got := w.totals(test.kind)
+			want := transferTruth{got.Sent.Bytes, got.Sent.Calls, got.Recv.Bytes, got.Recv.Calls}
+			if want != truth || truth.Sent != transferBytes {
+				t.Errorf("saw %+v, the program did %+v", want, truth)
+			}
+			var sum transferTruth
+			for _, c := range w.connections() {
+				sum.Sent += c.Sent.Bytes
+				sum.SendCalls += c.Sent.Calls
+				sum.Received += c.Recv.Bytes
+				sum.RecvCalls += c.Recv.Calls
+			}
+			if sum != truth {
+				t.Errorf("connections sum to %+v, the program did %+v", sum, truth)
+			}
+			w.finish()
+			sum = transferTruth{}
+			for _, thread := range w.gone {
+				sum.Sent += thread.SentBytes
+				sum.SendCalls += thread.SentCalls
+				sum.Received += thread.RecvBytes
+				sum.RecvCalls += thread.RecvCalls
+			}
+			if sum != truth {
+				t.Errorf("threads sum to %+v, the program did %+v", sum, truth)
+			}
+			w.noLoss()
+		})
+	}
+}
+
+// busyNeighbour starts a program beside the target that carries bytes and makes threads, and must not count.
+func busyNeighbour(t *testing.T) {
+	t.Helper()
+	_, in, out := start(t, "transfer", "tcp4", "write", "read")
+	if line, err := out.ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if _, err := io.WriteString(in, "go\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// server accepts connections and, when told, answers what was asked.
+type server struct {
+	listener net.Listener
+	accepted chan net.Conn
+}
+
+func serve(t *testing.T, network, address string) *server {
+	t.Helper()
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{listener, make(chan net.Conn, 1024)}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			s.accepted <- c
+		}
+	}()
+	return s
+}
+
+func TestAwaitingReplyIsExact(t *testing.T) {
+	const connections, asking = 23, 7
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			address := "127.0.0.1:0"
+			if network == "unix" {
+				address = unixAddress(t.TempDir())
+			}
+			s := serve(t, network, address)
+			target := network + "!" + s.listener.Addr().String()
+			w := watch(t, Options{}, "await", target, fmt.Sprint(connections), fmt.Sprint(asking))
+			w.say("connect")
+			w.expect("connected")
+			if network == "tcp" && len(w.connections()) != connections {
+				t.Errorf("%d connections, want %d", len(w.connections()), connections)
+			}
+			w.say("ask")
+			w.expect("asked")
+			w.gaugeReaches(GaugeAwaiting, asking)
+			asked := now()
+			time.Sleep(50 * time.Millisecond)
+			for range connections {
+				c := <-s.accepted
+				defer c.Close()
+				go func() {
+					if _, err := io.ReadFull(c, make([]byte, len("question"))); err == nil {
+						io.WriteString(c, "answer")
+					}
+				}()
+			}
+			w.say("read")
+			w.expect("answered")
+			w.gaugeReaches(GaugeAwaiting, 0)
+			elapsed := now() - asked
+			checkAwaited(t, w, asking, elapsed)
+			w.say("close")
+			w.truth(new(any))
+			w.finish()
+			if network == "tcp" {
+				checkClosed(t, w, connections)
+			}
+			w.noLoss()
+		})
+	}
+}
+
+// checkAwaited compares the peak, the replies and the waits. Each wait lasted at least 50 ms.
+func checkAwaited(t *testing.T, w *watched, asking int, elapsed int64) {
+	t.Helper()
+	gauge := w.gauge(GaugeAwaiting)
+	if gauge.Peak != uint64(asking) || gauge.Rises != uint64(asking) || gauge.Falls != uint64(asking) {
+		t.Errorf("gauge %+v, want peak, rises and falls %d", gauge, asking)
+	}
+	replies := uint64(0)
+	for _, c := range w.connections() {
+		replies += c.Replies
+		if c.Replies == 0 {
+			continue
+		}
+		if c.Side != SideClient || c.AwaitedNs < 50e6 || int64(c.AwaitedNs) > elapsed+5e9 {
+			t.Errorf("connection %+v: want a client's that awaited 50 ms or more", c)
+		}
+	}
+	if replies != uint64(asking) {
+		t.Errorf("%d replies, want %d", replies, asking)
+	}
+	curve, err := w.probes.Curve(GaugeAwaiting, 0, now()-w.gate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Max(curve.Greatest) != int64(asking) || curve.Last[len(curve.Last)-1] != 0 {
+		t.Errorf("curve %v: want greatest %d, last 0", curve, asking)
+	}
+}
+
+func checkClosed(t *testing.T, w *watched, connections int) {
+	t.Helper()
+	waitClosed := time.Now().Add(5 * time.Second)
+	for len(w.closed) < connections && time.Now().Before(waitClosed) {
+		time.Sleep(10 * time.Millisecond)
+		w.drain()
+	}
+	ports := map[uint16]bool{}
+	for _, c := range w.connections() {
+		ports[c.LocalPort] = true
+		if c.OpenNs == 0 || c.ConnectedNs < c.OpenNs || c.Family != 2 || c.LocalAddr[0] != 127 {
+			t.Errorf("connection %+v", c)
+		}
+	}
+	if len(ports) != connections {
+		t.Errorf("%d local ports, want %d", len(ports), connections)
+	}
+}
+
+func TestDescendantsCount(t *testing.T) {
+	sink, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	const processes = 1 + 3 + 3*2
+	w := watch(t, Options{}, "family", sink.LocalAddr().String(), "3", "2")
+	w.say("go")
+	w.truth(new(any))
+	w.finish()
+	leaders := map[uint32]bool{}
+	for _, thread := range w.gone {
+		if thread.Leader == 1 {
+			leaders[thread.Pid] = true
+		}
+	}
+	if len(leaders) != processes {
+		t.Errorf("%d processes, want %d", len(leaders), processes)
+	}
+	if got := w.totals(TransportUDP); got.Sent.Bytes != processes*23 || got.Sent.Calls != processes {
+		t.Errorf("sent %+v, want %d bytes in %d calls", got.Sent, processes*23, processes)
+	}
+	if after := w.gauge(GaugeThreads); after.Now != 0 || after.Rises != uint64(len(w.gone)) {
+		t.Errorf("threads %+v, %d gone", after, len(w.gone))
+	}
+	w.noLoss()
+}
+
+func TestBriefProgramIsSeenWhole(t *testing.T) {
+	needProbes(t)
+	s := serve(t, "tcp", "127.0.0.1:0")
+	probes, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probes.Close()
+	w := &watched{t: t, probes: probes}
+	if err := probes.Adopt(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	cmd, _, _ := start(t, "brief", s.listener.Addr().String())
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := probes.Disown(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	w.drain()
+	if got := w.totals(TransportTCP); got.Sent.Bytes != 23 || got.Sent.Calls != 1 {
+		t.Errorf("sent %+v, want 23 bytes in a call", got.Sent)
+	}
+	if gauge := w.gauge(GaugeThreads); gauge.Now != 0 || gauge.Rises == 0 || int(gauge.Rises) != len(w.gone) {
+		t.Errorf("threads %+v, %d gone", gauge, len(w.gone))
+	}
+	w.noLoss()
+}
+
+func TestExecFromAnotherThreadKeepsThePid(t *testing.T) {
+	s := serve(t, "tcp", "127.0.0.1:0")
+	w := watch(t, Options{}, "exec", s.listener.Addr().String())
+	w.say("go")
+	w.finish()
+	if got := w.totals(TransportTCP); got.Sent.Bytes != 23 {
+		t.Errorf("sent %d bytes after exec, want 23", got.Sent.Bytes)
+	}
+	leaders := 0
+	for _, thread := range w.gone {
+		if thread.Tid == uint32(w.cmd.Process.Pid) {
+			leaders++
+		}
+	}
+	if gauge := w.gauge(GaugeThreads); gauge.Now != 0 || leaders == 0 {
+		t.Errorf("threads %+v, %d with the process's number", gauge, leaders)
+	}
+	w.noLoss()
+}

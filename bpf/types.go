@@ -1,0 +1,44 @@
+package bpf
+
+import (
+	"bytes"
+	"unsafe"
+)
+
+// The values that come out of the kernel, declared and described in contract.h.
+type (
+	Thread     = taskThread     // one thread's life and its socket totals
+	Connection = sockConnection // one socket
+	Totals     = sockTotals     // sums of one transport, over all CPUs
+	Stack      = taskStack      // user addresses, leaf first
+	WeightKey  = taskWeightKey  // who did what from where
+	Weight     = taskWeight     // how much
+	StackKind  = taskStackKind
+	Transport  = sockTransport
+	Side       = sockSide
+	GaugeID    = taskGaugeId
+)
+
+// The enums of contract.h.
+const (
+	StackThreadCreate = taskStackKindSTACK_THREAD_CREATE
+	StackSocket       = taskStackKindSTACK_SOCKET
+
+	TransportTCP  = sockTransportTRANSPORT_TCP
+	TransportUDP  = sockTransportTRANSPORT_UDP
+	TransportUnix = sockTransportTRANSPORT_UNIX
+
+	SideUnknown = sockSideSIDE_UNKNOWN
+	SideClient  = sockSideSIDE_CLIENT
+	SideServer  = sockSideSIDE_SERVER
+
+	GaugeThreads  = taskGaugeIdGAUGE_THREADS
+	GaugeAwaiting = taskGaugeIdGAUGE_AWAITING
+)
+
+// ThreadName gives a thread's comm. It is the watched program's own choice: any bytes but NUL.
+func ThreadName(t Thread) string {
+	comm := unsafe.Slice((*byte)(unsafe.Pointer(&t.Comm[0])), len(t.Comm))
+	name, _, _ := bytes.Cut(comm, []byte{0})
+	return string(name)
+}
