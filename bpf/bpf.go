@@ -70,9 +70,11 @@ type Probes struct {
 	ring    *ringbuf.Reader
 	stats   io.Closer
 	missing []Missing
+	epoch   uint64          // of the session
+	spent   map[string]Cost // before the session
 }
 
-// Open loads all objects and attaches their programs. Nothing is a target yet. An object that is refused is in
+// Open loads all objects and attaches their programs, and begins the first session. Nothing is a target yet. An object that is refused is in
 // Missing; the error is for what leaves nothing to work with.
 //
 // Close must be called on the result.
@@ -101,7 +103,7 @@ func (p *Probes) open(opts Options) error {
 	if p.ring, err = ringbuf.NewReader(p.shared[taskMapEvents]); err != nil {
 		return fmt.Errorf("open ring: %w", err)
 	}
-	return nil
+	return p.Reset()
 }
 
 // Missing gives the objects that the kernel refused.
@@ -124,7 +126,7 @@ func (p *Probes) Disown(pid int) error {
 // OpenGate sets time zero of the peaks and curves, CLOCK_MONOTONIC ns. Changes before it move the gauges but
 // are in no peak and no curve.
 func (p *Probes) OpenGate(now int64) error {
-	return p.shared[taskMapGate].Put(uint32(0), uint64(now))
+	return p.shared[taskMapSessions].Put(uint32(0), taskSession{GateNs: uint64(now), Epoch: p.epoch})
 }
 
 // Close detaches the programs and frees the maps.

@@ -54,6 +54,12 @@ struct target {
 	__u32 _pad;
 };
 
+/* Value of `session`. Written by Go. */
+struct session {
+	__u64 gate_ns; /* when the gate was opened; 0 while it is shut */
+	__u64 epoch;   /* which watched program this is: accounts of an earlier one are ignored */
+};
+
 /* Value of `gauges`, by enum gauge_id. */
 struct gauge {
 	__u64 state; /* high half: number of changes; low half: the value now */
@@ -87,6 +93,7 @@ struct thread {
 	__u32 tid;
 	__u32 creator_tid; /* 0 when it was there before weft */
 	__u32 leader;      /* 1: the process's first thread */
+	__u64 epoch;       /* of the session that it belongs to */
 	char comm[COMM_LEN];
 };
 
@@ -205,9 +212,10 @@ struct weight {
 };
 
 _Static_assert(sizeof(struct target) == 8, "target");
+_Static_assert(sizeof(struct session) == 16, "session");
 _Static_assert(sizeof(struct gauge) == 32, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
-_Static_assert(sizeof(struct thread) == 88, "thread");
+_Static_assert(sizeof(struct thread) == 96, "thread");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct totals) == 80, "totals");
 _Static_assert(sizeof(struct connection) == 208, "connection");

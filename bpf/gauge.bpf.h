@@ -70,18 +70,16 @@ static __always_inline void gauge_add(__u32 id, int delta, __u64 now)
 {
 	struct gauge *gauge = bpf_map_lookup_elem(&gauges, &id);
 	__u64 step = (1ULL << 32) + delta, state;
-	__u32 zero = 0;
-	__u64 *opened;
+	struct session *session = session_now();
 
-	if (!gauge)
+	if (!gauge || !session)
 		return;
 	state = __sync_fetch_and_add(&gauge->state, step) + step;
 	__sync_fetch_and_add(delta > 0 ? &gauge->rises : &gauge->falls, 1);
-	opened = bpf_map_lookup_elem(&gate, &zero);
-	if (!opened || !*opened || now < *opened)
+	if (!session->gate_ns || now < session->gate_ns)
 		return;
 	atomic_max(&gauge->peak, (__u32)state);
-	curve_put(id, state, now - *opened);
+	curve_put(id, state, now - session->gate_ns);
 }
 
 #endif

@@ -43,13 +43,13 @@ struct {
 	__type(value, struct curve);
 } curves SEC(".maps");
 
-/* 0 → when the gate was opened, ns; 0 while it is shut. Written by Go, once. */
+/* 0 → the session. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} gate SEC(".maps");
+	__type(value, struct session);
+} sessions SEC(".maps");
 
 /* enum loss → how many. */
 struct {
@@ -81,6 +81,13 @@ struct {
 	__type(key, struct weight_key);
 	__type(value, struct weight);
 } weights SEC(".maps");
+
+static __always_inline struct session *session_now(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sessions, &zero);
+}
 
 /* Bounded loops stay loops: unrolled, an object grows tenfold. */
 #define ROLLED _Pragma("clang loop unroll(disable)")

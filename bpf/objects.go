@@ -42,7 +42,7 @@ var objects = []object{
 
 // sharedMaps are the maps of maps.bpf.h.
 var sharedMaps = []string{
-	taskMapTargets, taskMapThreads, taskMapGauges, taskMapCurves, taskMapGate, taskMapLosses, taskMapEvents,
+	taskMapTargets, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
 	taskMapStacks, taskMapWeights,
 }
 

@@ -27,6 +27,7 @@ var programs = map[string]func(stage, []string) error{
 	"brief":    playBrief,
 	"exec":     playExec,
 	"churn":    playChurn,
+	"listen":   playListen,
 }
 
 // stage is a program's end of the conversation with the test.
@@ -81,22 +82,7 @@ func playThreads(s stage, args []string) error {
 		}()
 	}
 	made.Wait()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	tids := []int{}
-	for _, task := range tasks {
-		tid, err := strconv.Atoi(task.Name())
-		if err != nil {
-			return err
-		}
-		tids = append(tids, tid)
-	}
-	if err := json.NewEncoder(os.Stdout).Encode(tids); err != nil {
-		return err
-	}
-	if _, err := s.in.ReadString('\n'); err != nil {
+	if err := s.pause("made"); err != nil {
 		return err
 	}
 	close(leave)
@@ -255,6 +241,25 @@ func playChurn(s stage, args []string) error {
 			close(done)
 		}()
 		<-done
+	}
+	return s.end(nil)
+}
+
+// playListen listens on args[0] TCP ports.
+func playListen(s stage, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer listener.Close()
 	}
 	return s.end(nil)
 }

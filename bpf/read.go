@@ -3,6 +3,8 @@ package bpf
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -110,25 +112,41 @@ type Cost struct {
 	Misses  uint64 // events that the kernel skipped because the program was running on that CPU already
 }
 
-// Costs gives each program's run time, from the kernel's statistics (BPF_STATS_RUN_TIME, Linux 5.8).
+// Costs gives each program's run time in this session, from the kernel's statistics (BPF_STATS_RUN_TIME,
+// Linux 5.8).
 func (p *Probes) Costs() ([]Cost, error) {
-	var costs []Cost
-	for _, o := range objects {
-		collection := p.objects[o.name]
-		if collection == nil {
-			continue
-		}
-		for name, program := range collection.Programs {
-			stats, err := program.Stats()
+	all, err := p.readCosts()
+	if err != nil {
+		return nil, err
+	}
+	costs := make([]Cost, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		cost, before := all[name], p.spent[name]
+		costs = append(costs, Cost{
+			Program: name,
+			Runs:    cost.Runs - before.Runs,
+			RunNS:   cost.RunNS - before.RunNS,
+			Misses:  cost.Misses - before.Misses,
+		})
+	}
+	return costs, nil
+}
+
+// readCosts gives the costs since the programs were loaded.
+func (p *Probes) readCosts() (map[string]Cost, error) {
+	costs := map[string]Cost{}
+	for object, collection := range p.objects {
+		for program, loaded := range collection.Programs {
+			name := object + "." + program
+			stats, err := loaded.Stats()
 			if err != nil {
 				return nil, fmt.Errorf("program %s: %w", name, err)
 			}
-			costs = append(costs, Cost{
-				Program: o.name + "." + name,
-				Runs:    stats.RunCount,
-				RunNS:   uint64(stats.Runtime),
-				Misses:  stats.RecursionMisses,
-			})
+			costs[name] = Cost{
+				Runs:   stats.RunCount,
+				RunNS:  uint64(stats.Runtime),
+				Misses: stats.RecursionMisses,
+			}
 		}
 	}
 	return costs, nil

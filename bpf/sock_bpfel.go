@@ -122,6 +122,12 @@ const (
 	sockLossLOSS_MAX             sockLoss = 10
 )
 
+type sockSession struct {
+	_      structs.HostLayout
+	GateNs uint64
+	Epoch  uint64
+}
+
 type sockSide uint32
 
 const (
@@ -157,6 +163,7 @@ type sockThread struct {
 	Tid        uint32
 	CreatorTid uint32
 	Leader     uint32
+	Epoch      uint64
 	Comm       [16]int8
 }
 
@@ -214,11 +221,11 @@ const (
 	sockMapCurves                = "curves"
 	sockMapDatagrams             = "datagrams"
 	sockMapEvents                = "events"
-	sockMapGate                  = "gate"
 	sockMapGauges                = "gauges"
 	sockMapListeners             = "listeners"
 	sockMapLosses                = "losses"
 	sockMapRefused               = "refused"
+	sockMapSessions              = "sessions"
 	sockMapStackBuffers          = "stack_buffers"
 	sockMapStacks                = "stacks"
 	sockMapTargets               = "targets"
@@ -314,11 +321,11 @@ type sockMapSpecs struct {
 	Curves            *ebpf.MapSpec `ebpf:"curves"`
 	Datagrams         *ebpf.MapSpec `ebpf:"datagrams"`
 	Events            *ebpf.MapSpec `ebpf:"events"`
-	Gate              *ebpf.MapSpec `ebpf:"gate"`
 	Gauges            *ebpf.MapSpec `ebpf:"gauges"`
 	Listeners         *ebpf.MapSpec `ebpf:"listeners"`
 	Losses            *ebpf.MapSpec `ebpf:"losses"`
 	Refused           *ebpf.MapSpec `ebpf:"refused"`
+	Sessions          *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers      *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks            *ebpf.MapSpec `ebpf:"stacks"`
 	Targets           *ebpf.MapSpec `ebpf:"targets"`
@@ -358,11 +365,11 @@ type sockMaps struct {
 	Curves            *ebpf.Map `ebpf:"curves"`
 	Datagrams         *ebpf.Map `ebpf:"datagrams"`
 	Events            *ebpf.Map `ebpf:"events"`
-	Gate              *ebpf.Map `ebpf:"gate"`
 	Gauges            *ebpf.Map `ebpf:"gauges"`
 	Listeners         *ebpf.Map `ebpf:"listeners"`
 	Losses            *ebpf.Map `ebpf:"losses"`
 	Refused           *ebpf.Map `ebpf:"refused"`
+	Sessions          *ebpf.Map `ebpf:"sessions"`
 	StackBuffers      *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks            *ebpf.Map `ebpf:"stacks"`
 	Targets           *ebpf.Map `ebpf:"targets"`
@@ -377,11 +384,11 @@ func (m *sockMaps) Close() error {
 		m.Curves,
 		m.Datagrams,
 		m.Events,
-		m.Gate,
 		m.Gauges,
 		m.Listeners,
 		m.Losses,
 		m.Refused,
+		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,
 		m.Targets,

@@ -19,11 +19,13 @@ static __always_inline int current_is_target(void)
 static __always_inline struct thread *thread_begin(struct task_struct *task, __u32 creator_tid, __u64 now)
 {
 	struct thread *thread = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct session *session = session_now();
 
-	if (!thread) {
+	if (!thread || !session) {
 		lose(LOSS_THREADS);
 		return 0;
 	}
+	thread->epoch = session->epoch;
 	thread->start_ns = now;
 	thread->pid = task->tgid;
 	thread->tid = task->pid;
@@ -33,12 +35,21 @@ static __always_inline struct thread *thread_begin(struct task_struct *task, __u
 	return thread;
 }
 
+/* The account of a thread, if it is watched in this session. */
+static __always_inline struct thread *thread_of(struct task_struct *task)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	struct session *session = session_now();
+
+	return thread && session && thread->epoch == session->epoch ? thread : 0;
+}
+
 /* The account of the current thread, a target's. One that was refused its storage when it was made is begun
  * at its first call. */
 static __always_inline struct thread *thread_current(__u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	struct thread *thread = thread_of(task);
 
 	return thread ? thread : thread_begin(task, 0, now);
 }

@@ -47,7 +47,7 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	struct thread *thread = thread_of(task);
 
 	if (!thread)
 		return 0;
@@ -59,7 +59,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	struct thread *thread = thread_of(task);
 	__u32 pid = task->tgid;
 	struct thread_event *event;
 
@@ -89,7 +89,7 @@ int live_threads(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	thread = thread_of(task);
 	if (!thread || thread->end_ns)
 		return 0;
 	copy = *thread;

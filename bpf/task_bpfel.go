@@ -72,6 +72,12 @@ const (
 	taskLossLOSS_MAX             taskLoss = 10
 )
 
+type taskSession struct {
+	_      structs.HostLayout
+	GateNs uint64
+	Epoch  uint64
+}
+
 type taskStack struct {
 	_      structs.HostLayout
 	Hash   uint64
@@ -113,6 +119,7 @@ type taskThread struct {
 	Tid        uint32
 	CreatorTid uint32
 	Leader     uint32
+	Epoch      uint64
 	Comm       [16]int8
 }
 
@@ -148,9 +155,9 @@ type taskWeightKey struct {
 const (
 	taskMapCurves            = "curves"
 	taskMapEvents            = "events"
-	taskMapGate              = "gate"
 	taskMapGauges            = "gauges"
 	taskMapLosses            = "losses"
+	taskMapSessions          = "sessions"
 	taskMapStackBuffers      = "stack_buffers"
 	taskMapStacks            = "stacks"
 	taskMapTargets           = "targets"
@@ -217,9 +224,9 @@ type taskProgramSpecs struct {
 type taskMapSpecs struct {
 	Curves       *ebpf.MapSpec `ebpf:"curves"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
-	Gate         *ebpf.MapSpec `ebpf:"gate"`
 	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
+	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
 	Targets      *ebpf.MapSpec `ebpf:"targets"`
@@ -256,9 +263,9 @@ func (o *taskObjects) Close() error {
 type taskMaps struct {
 	Curves       *ebpf.Map `ebpf:"curves"`
 	Events       *ebpf.Map `ebpf:"events"`
-	Gate         *ebpf.Map `ebpf:"gate"`
 	Gauges       *ebpf.Map `ebpf:"gauges"`
 	Losses       *ebpf.Map `ebpf:"losses"`
+	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
 	Targets      *ebpf.Map `ebpf:"targets"`
@@ -270,9 +277,9 @@ func (m *taskMaps) Close() error {
 	return _TaskClose(
 		m.Curves,
 		m.Events,
-		m.Gate,
 		m.Gauges,
 		m.Losses,
+		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,
 		m.Targets,

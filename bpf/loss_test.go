@@ -1,0 +1,149 @@
+package bpf
+
+import (
+	"fmt"
+	"net"
+	"testing"
+)
+
+// With a table or the ring made tiny, what was seen and what was lost add up to the truth.
+
+func TestLossOfConnections(t *testing.T) {
+	const connections, room = 23, 4
+	s := serve(t, "tcp", "127.0.0.1:0")
+	w := watch(t, Options{Connections: room}, "await", "tcp!"+s.listener.Addr().String(), fmt.Sprint(connections), "0")
+	w.say("connect")
+	w.expect("connected")
+	seen, lost := len(w.connections()), w.lost("connections_full")
+	if seen != room || int(lost) != connections-room {
+		t.Errorf("%d seen, %d lost, want %d and %d", seen, lost, room, connections-room)
+	}
+	if opened := w.totals(TransportTCP).Opened; opened != connections {
+		t.Errorf("%d opened, want %d", opened, connections)
+	}
+}
+
+// A connection that found no room is lost once, however many calls it carries; its bytes are in the totals.
+func TestLostConnectionIsCountedOnce(t *testing.T) {
+	w := watch(t, Options{Connections: 1}, "transfer", "tcp4", "write", "read")
+	w.say("go")
+	var truth transferTruth
+	w.truth(&truth)
+	if lost := w.lost("connections_full"); lost != 1 { // of its two ends
+		t.Errorf("%d lost, want 1", lost)
+	}
+	if got := w.totals(TransportTCP); got.Sent.Bytes != truth.Sent || got.Recv.Bytes != truth.Received {
+		t.Errorf("totals %+v, want %+v", got, truth)
+	}
+}
+
+func TestLossInRing(t *testing.T) {
+	w := watch(t, Options{RingBytes: 4096}, "churn", "223")
+	w.say("go")
+	w.truth(new(any))
+	w.finish()
+	gauge, lost := w.gauge(GaugeThreads), w.lost("ring_full")
+	if lost == 0 || uint64(len(w.gone))+lost != gauge.Rises {
+		t.Errorf("%d seen, %d lost, %d made", len(w.gone), lost, gauge.Rises)
+	}
+}
+
+func TestLossOfTargets(t *testing.T) {
+	sink, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	// Room for weft itself, which is taken out again, and one process.
+	w := watch(t, Options{Targets: 2}, "family", sink.LocalAddr().String(), "23")
+	if err := w.probes.Adopt(1 << 30); err != nil { // takes the room: no process has this number
+		t.Fatal(err)
+	}
+	w.say("go")
+	w.truth(new(any))
+	w.finish()
+	seen := 0
+	for _, thread := range w.gone {
+		seen += int(thread.Leader)
+	}
+	if lost := w.lost("targets_full"); seen != 1 || lost != 23 {
+		t.Errorf("%d seen, %d lost, want 1 and 23", seen, lost)
+	}
+}
+
+func TestLossOfListeners(t *testing.T) {
+	w := watch(t, Options{Listeners: 1}, "listen", "3")
+	w.say("go")
+	w.truth(new(any))
+	if lost := w.lost("listeners_full"); lost != 2 {
+		t.Errorf("%d lost, want 2", lost)
+	}
+}
+
+func TestLossOfStacks(t *testing.T) {
+	tests := []struct {
+		name    string
+		options Options
+		cause   string
+	}{
+		{"stacks", Options{Stacks: true, StackCount: 1}, "stacks_full"},
+		{"weights", Options{Stacks: true, WeightCount: 1}, "weights_full"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := watch(t, test.options, "transfer", "tcp4", "write", "read")
+			w.say("go")
+			var truth transferTruth
+			w.truth(&truth)
+			_, weights, err := w.probes.Stacks()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var charged uint64
+			for key, weight := range weights {
+				if key.Kind == StackSocket {
+					charged += weight.Count
+				}
+			}
+			// Threads that were made and not charged are in the same loss. The first one was made by weft.
+			threads := w.gauge(GaugeThreads).Rises - 1
+			for key, weight := range weights {
+				if key.Kind == StackThreadCreate {
+					threads -= weight.Count
+				}
+			}
+			lost := w.lost(test.cause)
+			if lost == 0 || charged+lost-threads != truth.SendCalls+truth.RecvCalls {
+				t.Errorf("%d charged, %d lost of which %d threads, want %d calls",
+					charged, lost, threads, truth.SendCalls+truth.RecvCalls)
+			}
+		})
+	}
+}
+
+// At the default size nothing is lost, and the stacks account for every call and byte.
+func TestStacksAddUp(t *testing.T) {
+	w := watch(t, Options{Stacks: true}, "transfer", "unix", "write", "read")
+	w.say("go")
+	var truth transferTruth
+	w.truth(&truth)
+	stacks, weights, err := w.probes.Stacks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum Weight
+	for key, weight := range weights {
+		if _, ok := stacks[key.Stack]; !ok {
+			t.Errorf("%+v has no stack", key)
+		}
+		if key.Kind == StackSocket {
+			sum.Count += weight.Count
+			sum.SentBytes += weight.SentBytes
+			sum.RecvBytes += weight.RecvBytes
+		}
+	}
+	if sum.Count != truth.SendCalls+truth.RecvCalls || sum.SentBytes != truth.Sent || sum.RecvBytes != truth.Received {
+		t.Errorf("stacks sum to %+v, the program did %+v", sum, truth)
+	}
+	w.noLoss()
+}

@@ -1,0 +1,69 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+// Reset begins a new session: nothing is a target, and every account is empty. What is left of the session
+// before, a process that would not end, is ignored from now on. Attaching anew would do the same, but takes
+// hundreds of milliseconds.
+func (p *Probes) Reset() error {
+	p.epoch++
+	if err := p.OpenGate(0); err != nil {
+		return fmt.Errorf("begin session: %w", err)
+	}
+	if err := p.Drain(func(Thread) {}, func(Connection) {}); err != nil {
+		return err
+	}
+	if err := p.clear(); err != nil {
+		return err
+	}
+	costs, err := p.readCosts()
+	p.spent = costs
+	return err
+}
+
+// clear empties every map that a session fills.
+func (p *Probes) clear() error {
+	var errs []error
+	for _, name := range []string{taskMapTargets, taskMapStacks, taskMapWeights} {
+		errs = append(errs, empty(p.shared[name]))
+	}
+	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
+		errs = append(errs, p.shared[taskMapGauges].Put(id, taskGauge{}))
+		errs = append(errs, p.shared[taskMapCurves].Put(id, &taskCurve{}))
+	}
+	for _, l := range lossCauses {
+		errs = append(errs, p.shared[taskMapLosses].Put(l.id, uint64(0)))
+	}
+	if sock := p.objects["sock"]; sock != nil {
+		for _, name := range []string{sockMapConnections, sockMapDatagrams, sockMapRefused, sockMapListeners} {
+			errs = append(errs, empty(sock.Maps[name]))
+		}
+		cpus := ebpf.MustPossibleCPU()
+		for _, transport := range []Transport{TransportTCP, TransportUDP, TransportUnix} {
+			errs = append(errs, sock.Maps[sockMapTotalsByTransport].Put(transport, make([]Totals, cpus)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// empty deletes all entries of a hash map.
+func empty(m *ebpf.Map) error {
+	key := make([]byte, m.KeySize())
+	for {
+		err := m.NextKey(nil, &key)
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("map %s: %w", m, err)
+		}
+		if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("map %s: %w", m, err)
+		}
+	}
+}
