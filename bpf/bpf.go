@@ -56,9 +56,9 @@ func (o Options) sizes() map[string]uint32 {
 	return sizes
 }
 
-// Missing is a question that stays open because the kernel refused its object.
+// Missing is a question that stays open because the kernel refused what answers it.
 type Missing struct {
-	Object string // "task", "sock"
+	Object string // "task", "sock", or "statistics": the programs' own run time
 	Err    error  // in the kernel's words; wraps ebpf.ErrNotSupported where that is the reason
 }
 
@@ -90,11 +90,12 @@ func Open(opts Options) (*Probes, error) {
 }
 
 func (p *Probes) open(opts Options) error {
-	stats, err := ebpf.EnableStats(bpfStatsRunTime)
+	stats, err := ebpf.EnableStats(bpfStatsRunTime) // wants CAP_SYS_ADMIN
 	if err != nil {
-		return fmt.Errorf("enable BPF statistics: %w", err)
+		p.missing = append(p.missing, Missing{Object: "statistics", Err: err})
+	} else {
+		p.stats = stats
 	}
-	p.stats = stats
 	for _, o := range objects {
 		if err := p.openObject(o, opts); err != nil {
 			return fmt.Errorf("object %s: %w", o.name, err)
@@ -106,7 +107,7 @@ func (p *Probes) open(opts Options) error {
 	return p.Reset()
 }
 
-// Missing gives the objects that the kernel refused.
+// Missing gives what the kernel refused.
 func (p *Probes) Missing() []Missing { return p.missing }
 
 // Has says whether an object is at work.

@@ -89,6 +89,8 @@ struct thread {
 	__u64 recv_bytes;
 	__u64 recv_calls;
 	__u64 would_block; /* calls that said EAGAIN, both ways */
+	__u64 voluntary;   /* context switches, the kernel's own count */
+	__u64 involuntary; /* context switches, the kernel's own count */
 	__u32 pid;
 	__u32 tid;
 	__u32 creator_tid; /* 0 when it was there before weft */
@@ -215,7 +217,7 @@ _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct session) == 16, "session");
 _Static_assert(sizeof(struct gauge) == 32, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
-_Static_assert(sizeof(struct thread) == 96, "thread");
+_Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct totals) == 80, "totals");
 _Static_assert(sizeof(struct connection) == 208, "connection");

@@ -44,6 +44,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct signal_struct *signal;
+	unsigned long nvcsw;  /* voluntary context switches */
+	unsigned long nivcsw; /* involuntary context switches */
 	char comm[16];
 };
 

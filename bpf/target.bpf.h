@@ -44,6 +44,14 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	return thread && session && thread->epoch == session->epoch ? thread : 0;
 }
 
+/* Completes an account with what the kernel itself keeps of the thread. */
+static __always_inline void thread_read(struct thread *thread, struct task_struct *task)
+{
+	thread->voluntary = task->nvcsw;
+	thread->involuntary = task->nivcsw;
+	bpf_probe_read_kernel_str(thread->comm, sizeof(thread->comm), task->comm);
+}
+
 /* The account of the current thread, a target's. One that was refused its storage when it was made is begun
  * at its first call. */
 static __always_inline struct thread *thread_current(__u64 now)

@@ -67,7 +67,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	if (!thread)
 		return 0;
 	thread->end_ns = bpf_ktime_get_ns();
-	bpf_probe_read_kernel_str(thread->comm, sizeof(thread->comm), task->comm);
+	thread_read(thread, task);
 	gauge_add(GAUGE_THREADS, -1, thread->end_ns);
 	/* Before the pid can be used again. `live` was counted down before this hook (kernel/exit.c, do_exit). */
 	if (task->signal->live.counter == 0)
@@ -93,7 +93,7 @@ int live_threads(struct bpf_iter__task *ctx)
 	if (!thread || thread->end_ns)
 		return 0;
 	copy = *thread;
-	bpf_probe_read_kernel_str(copy.comm, sizeof(copy.comm), task->comm);
+	thread_read(&copy, task);
 	bpf_seq_write(ctx->meta->seq, &copy, sizeof(copy));
 	return 0;
 }

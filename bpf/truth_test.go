@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -39,6 +40,7 @@ func TestThreadsAreMadeNamedAndGone(t *testing.T) {
 	w.say("leave")
 	w.truth(new(any))
 	w.finish()
+	checkSwitches(t, w)
 	named := 0
 	for _, thread := range w.gone {
 		if strings.HasPrefix(ThreadName(thread), "truth-") {
@@ -53,6 +55,24 @@ func TestThreadsAreMadeNamedAndGone(t *testing.T) {
 		t.Errorf("%d named threads gone, %d in all, gauge %+v", named, len(w.gone), after)
 	}
 	w.noLoss()
+}
+
+// checkSwitches compares the switches of all threads with what wait4 says of the process.
+func checkSwitches(t *testing.T, w *watched) {
+	t.Helper()
+	var voluntary, involuntary uint64
+	for _, thread := range w.gone {
+		voluntary += thread.Voluntary
+		involuntary += thread.Involuntary
+	}
+	usage := w.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	// Each thread's last switch, out of do_exit for good, comes after the account and before wait4's.
+	if d := uint64(usage.Nvcsw) - voluntary; d > uint64(len(w.gone)) {
+		t.Errorf("%d voluntary switches, rusage has %d", voluntary, usage.Nvcsw)
+	}
+	if d := uint64(usage.Nivcsw) - involuntary; d > uint64(len(w.gone)) {
+		t.Errorf("%d involuntary switches, rusage has %d", involuntary, usage.Nivcsw)
+	}
 }
 
 // liveIsProc compares the live threads with the gauge and with /proc/PID/task. The Go runtime may make a thread
