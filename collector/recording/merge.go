@@ -1,0 +1,271 @@
+package recording
+
+import (
+	"github.com/google/pprof/profile"
+)
+
+// merger makes one profile of many. What is equal is found by comparable keys; a list (the calls inlined at
+// a location, the locations of a stack) is the number of its tail with its head, so that no two differ only
+// in how they are written down.
+type merger struct {
+	profile   *profile.Profile
+	model     string
+	totals    sampleValues
+	values    map[sampleKey]*sampleValues
+	stacks    map[stackKey]int
+	lines     map[lineKey]int
+	locations map[locationKey]*profile.Location
+	functions map[functionKey]*profile.Function
+	mappings  map[mappingKey]*profile.Mapping
+	byFile    map[string][]*profile.Mapping
+}
+
+type (
+	sampleKey struct {
+		stack  int
+		trial  int
+		thread string
+		bytes  int64
+		cut    bool
+	}
+	stackKey struct {
+		callees  int // the stack below, 0 is empty
+		location *profile.Location
+	}
+	lineKey struct {
+		callees  int // the calls inlined below, 0 is none
+		function *profile.Function
+		line     profile.Line // with its function left out
+	}
+	locationKey struct {
+		mapping *profile.Mapping
+		address uint64
+		lines   int
+		folded  bool
+	}
+	functionKey struct {
+		name, systemName, file string
+		startLine              int64
+	}
+	mappingKey struct {
+		file, buildID string
+		size, offset  uint64 // both 0: the whole file, in addresses of its own
+	}
+)
+
+func newMerger(model string) *merger {
+	m := &merger{
+		profile: &profile.Profile{
+			DefaultSampleType: defaultSampleType,
+			PeriodType:        &profile.ValueType{Type: "space", Unit: "bytes"},
+		},
+		model:     model,
+		values:    make(map[sampleKey]*sampleValues),
+		stacks:    make(map[stackKey]int),
+		lines:     make(map[lineKey]int),
+		locations: make(map[locationKey]*profile.Location),
+		functions: make(map[functionKey]*profile.Function),
+		mappings:  make(map[mappingKey]*profile.Mapping),
+		byFile:    make(map[string][]*profile.Mapping),
+	}
+	for _, t := range sampleTypes {
+		m.profile.SampleType = append(m.profile.SampleType, &profile.ValueType{Type: t.Type, Unit: t.Unit})
+	}
+	return m
+}
+
+func (m *merger) addHeap(h trialHeap) error {
+	p := m.profile
+	p.Period = max(p.Period, h.heap.Period)
+	if t := h.heap.TimeNanos; t > 0 && (p.TimeNanos == 0 || t < p.TimeNanos) {
+		p.TimeNanos = t
+	}
+	if len(h.heap.Mapping) > 0 {
+		m.heapMapping(h.heap.Mapping[0]) // first in a profile is the main program
+	}
+	for _, s := range h.heap.Sample {
+		var values sampleValues
+		for i, at := range h.value {
+			if at != leftOut {
+				values[i] = s.Value[at]
+			}
+		}
+		key := sampleKey{trial: h.trial}
+		if size := s.NumLabel["bytes"]; len(size) > 0 {
+			key.bytes = size[0]
+		}
+		stack := make([]*profile.Location, len(s.Location))
+		for i, l := range s.Location {
+			stack[i] = m.heapLocation(l)
+		}
+		if err := m.add(key, stack, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merger) addStack(trial int, s *Stack) error {
+	var stack []*profile.Location
+	for rest := s.Frames; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n-1].Inlined {
+			n++
+		}
+		stack = append(stack, m.kernelLocation(rest[:n]))
+		rest = rest[n:]
+	}
+	values := sampleValues{heapTypes: s.Values.Threads, s.Values.SentBytes, s.Values.RecvBytes, s.Values.Calls}
+	return m.add(sampleKey{trial: trial, thread: s.Thread, cut: s.Cut}, stack, values)
+}
+
+// add adds values to the sample with a key and a stack.
+func (m *merger) add(key sampleKey, stack []*profile.Location, values sampleValues) error {
+	if values == (sampleValues{}) {
+		return nil
+	}
+	if len(stack) == 0 {
+		stack = []*profile.Location{m.location(locationKey{}, []profile.Line{{Function: m.function(functionKey{name: "[unknown]"})}})}
+	}
+	for i := len(stack) - 1; i >= 0; i-- {
+		key.stack = number(m.stacks, stackKey{key.stack, stack[i]})
+	}
+	if err := m.totals.add(values); err != nil {
+		return err
+	}
+	if sum, ok := m.values[key]; ok {
+		return sum.add(values)
+	}
+	m.values[key] = &values
+	m.profile.Sample = append(m.profile.Sample, m.sample(key, stack, values[:]))
+	return nil
+}
+
+// sample makes a sample; its values may still grow.
+func (m *merger) sample(key sampleKey, stack []*profile.Location, values []int64) *profile.Sample {
+	s := &profile.Sample{
+		Location: stack,
+		Value:    values,
+		Label:    map[string][]string{"model": {m.model}},
+		NumLabel: map[string][]int64{"trial": {int64(key.trial)}},
+		NumUnit:  map[string][]string{},
+	}
+	if key.thread != "" {
+		s.Label["thread"] = []string{key.thread}
+	}
+	if key.cut {
+		s.Label["cut"] = []string{"true"}
+	}
+	if key.bytes != 0 {
+		s.NumLabel["bytes"], s.NumUnit["bytes"] = []int64{key.bytes}, []string{"bytes"}
+	}
+	return s
+}
+
+func (m *merger) heapLocation(l *profile.Location) *profile.Location {
+	key := locationKey{address: l.Address, folded: l.IsFolded}
+	if l.Mapping != nil {
+		key.mapping = m.heapMapping(l.Mapping)
+		key.address += key.mapping.Start - l.Mapping.Start
+	}
+	lines := make([]profile.Line, len(l.Line))
+	for i, line := range l.Line {
+		f := line.Function
+		lines[i] = profile.Line{
+			Function: m.function(functionKey{f.Name, f.SystemName, f.Filename, f.StartLine}),
+			Line:     line.Line,
+			Column:   line.Column,
+		}
+	}
+	return m.location(key, lines)
+}
+
+// kernelLocation is one address with the calls inlined there.
+func (m *merger) kernelLocation(frames []Frame) *profile.Location {
+	lines := make([]profile.Line, len(frames))
+	for i, f := range frames {
+		function := m.function(functionKey{f.Function, f.Function, f.File, int64(f.StartLine)})
+		lines[i] = profile.Line{Function: function, Line: int64(f.Line)}
+	}
+	physical := frames[len(frames)-1]
+	return m.location(locationKey{mapping: m.kernelMapping(physical), address: physical.Offset}, lines)
+}
+
+func (m *merger) location(key locationKey, lines []profile.Line) *profile.Location {
+	for i := len(lines) - 1; i >= 0; i-- {
+		line := profile.Line{Line: lines[i].Line, Column: lines[i].Column}
+		key.lines = number(m.lines, lineKey{key.lines, lines[i].Function, line})
+	}
+	l, ok := m.locations[key]
+	if !ok {
+		l = &profile.Location{Mapping: key.mapping, Address: key.address, Line: lines, IsFolded: key.folded}
+		m.locations[key] = l
+		m.profile.Location = append(m.profile.Location, l)
+		l.ID = uint64(len(m.profile.Location))
+	}
+	return l
+}
+
+func (m *merger) function(key functionKey) *profile.Function {
+	f, ok := m.functions[key]
+	if !ok {
+		f = &profile.Function{Name: key.name, SystemName: key.systemName, Filename: key.file, StartLine: key.startLine}
+		m.functions[key] = f
+		m.profile.Function = append(m.profile.Function, f)
+		f.ID = uint64(len(m.profile.Function))
+	}
+	return f
+}
+
+// heapMapping finds the same part of the same file, wherever another trial had it loaded.
+func (m *merger) heapMapping(h *profile.Mapping) *profile.Mapping {
+	key := mappingKey{h.File, h.BuildID, h.Limit - h.Start, h.Offset}
+	return m.mapping(key, profile.Mapping{
+		Start: h.Start, Limit: h.Limit, Offset: h.Offset, File: h.File, BuildID: h.BuildID,
+		HasFunctions: h.HasFunctions, HasFilenames: h.HasFilenames,
+		HasLineNumbers: h.HasLineNumbers, HasInlineFrames: h.HasInlineFrames,
+	})
+}
+
+// kernelMapping finds the mapping of a frame. A program that is not position-independent runs at the
+// addresses of its ELF file: then it is the heap's mapping, and the two share locations. Other files get a
+// mapping in their own addresses, which says that all names are there: nobody should look for better ones.
+func (m *merger) kernelMapping(f Frame) *profile.Mapping {
+	if f.Binary == "" {
+		return nil
+	}
+	for _, known := range m.byFile[f.Binary] {
+		sameBuild := known.BuildID == f.BuildID || known.BuildID == ""
+		if sameBuild && known.Start > 0 && f.Offset >= known.Start && f.Offset < known.Limit {
+			return known
+		}
+	}
+	own := m.mapping(mappingKey{file: f.Binary, buildID: f.BuildID}, profile.Mapping{
+		File: f.Binary, BuildID: f.BuildID,
+		HasFunctions: true, HasFilenames: true, HasLineNumbers: true, HasInlineFrames: true,
+	})
+	own.Limit = max(own.Limit, f.Offset+1)
+	return own
+}
+
+func (m *merger) mapping(key mappingKey, otherwise profile.Mapping) *profile.Mapping {
+	found, ok := m.mappings[key]
+	if !ok {
+		found = &otherwise
+		m.mappings[key] = found
+		m.byFile[key.file] = append(m.byFile[key.file], found)
+		m.profile.Mapping = append(m.profile.Mapping, found)
+		found.ID = uint64(len(m.profile.Mapping))
+	}
+	return found
+}
+
+// number numbers keys from 1 in the order they first come.
+func number[K comparable](known map[K]int, key K) int {
+	n, ok := known[key]
+	if !ok {
+		n = len(known) + 1
+		known[key] = n
+	}
+	return n
+}

@@ -1,0 +1,230 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// sampleTypes are the values of every sample of a merged profile, in this order: first Go's own of a heap
+// profile, then what Values counts. Names are those that the ecosystem knows where it knows any.
+var sampleTypes = [...]profile.ValueType{
+	{Type: "alloc_objects", Unit: "count"},
+	{Type: "alloc_space", Unit: "bytes"},
+	{Type: "inuse_objects", Unit: "count"},
+	{Type: "inuse_space", Unit: "bytes"},
+	{Type: "threadcreate", Unit: "count"},
+	{Type: "socket_sent", Unit: "bytes"},
+	{Type: "socket_received", Unit: "bytes"},
+	{Type: "socket_calls", Unit: "count"},
+}
+
+const (
+	heapTypes         = 4 // of the sampleTypes, what a heap profile has
+	defaultSampleType = "inuse_space"
+)
+
+// sampleValues stand in the order of sampleTypes.
+type sampleValues [len(sampleTypes)]int64
+
+// Bounds on profiles. A heap profile is written by the profiled process.
+const (
+	maxHeapBytes      = 64 << 20 // decompressed; one of 100,000 stacks has 20 MiB. Parsed it may be 20 times that
+	maxProfileRecords = 2 << 20  // samples, locations, functions, mappings and strings together
+)
+
+var errHeap = errors.New("not a Go heap profile")
+
+// ProfileBuilder merges what the profiled trials of one model gave, kernel stacks and Go heap profiles, into
+// one pprof profile.
+//
+// Values are added up over the trials: a profile of three trials says what three runs allocated, and three
+// times what one of them had in use. That is how pprof itself merges profiles, nothing is rounded, and the
+// sum of a view is the sum of its trials. The comment "trials=N" says how many there are, and every sample
+// carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
+//
+// Labels of samples: `model` on all, `trial` on all, `bytes` (the size of the objects) on those of a heap,
+// `thread` on those from the kernel, and `cut`="true" where a stack was not seen up to its root. A stack of
+// which nothing was seen is the one frame "[unknown]", so that no value is missing from a total.
+//
+// profile.Merge is not used: it demands equal sample types and can take two locations for one.
+type ProfileBuilder struct {
+	tool, model string
+	heaps       []trialHeap
+	stacks      []trialStacks
+}
+
+// leftOut is the place of a value that is not taken from a heap profile.
+const leftOut = -1
+
+type trialHeap struct {
+	trial int
+	heap  *profile.Profile
+	value [heapTypes]int // where the heap has each of the first sampleTypes, or leftOut
+}
+
+type trialStacks struct {
+	trial  int
+	stacks []Stack
+}
+
+// NewProfileBuilder returns a builder for the profile of a model. tool is the writer's name and version.
+func NewProfileBuilder(tool, model string) *ProfileBuilder {
+	return &ProfileBuilder{tool: tool, model: model}
+}
+
+// AddHeap adds the heap profiles of a trial as runtime/pprof writes them: each a gzipped profile.proto. What is
+// in use is taken from the one at the hold, while the tasks are in flight, and what was allocated from the one
+// at the end; without a hold, held is nil and both are taken from the end. The data come from the profiled
+// process and are checked; after an error nothing was added.
+func (b *ProfileBuilder) AddHeap(trial int, held, end []byte) error {
+	atEnd, err := b.readHeap(trial, end)
+	if err != nil {
+		return err
+	}
+	if held == nil {
+		b.heaps = append(b.heaps, atEnd)
+		return nil
+	}
+	atHold, err := b.readHeap(trial, held)
+	if err != nil {
+		return err
+	}
+	for i, t := range sampleTypes[:heapTypes] {
+		if strings.HasPrefix(t.Type, "inuse") {
+			atEnd.value[i] = leftOut
+		} else {
+			atHold.value[i] = leftOut
+		}
+	}
+	b.heaps = append(b.heaps, atHold, atEnd)
+	return nil
+}
+
+func (b *ProfileBuilder) readHeap(trial int, data []byte) (trialHeap, error) {
+	for _, other := range b.heaps {
+		if other.trial == trial {
+			return trialHeap{}, fmt.Errorf("heap of trial %d: added before", trial)
+		}
+	}
+	heap, err := parseHeap(data)
+	if err != nil {
+		return trialHeap{}, fmt.Errorf("heap of trial %d: %w", trial, err)
+	}
+	value, err := heapValues(heap)
+	if err != nil {
+		return trialHeap{}, fmt.Errorf("heap of trial %d: %w", trial, err)
+	}
+	return trialHeap{trial: trial, heap: heap, value: value}, nil
+}
+
+// AddStacks adds the stacks that the kernel saw in a trial. The stacks are kept, not copied: they must not
+// change before the last call of Profile.
+func (b *ProfileBuilder) AddStacks(trial int, stacks []Stack) {
+	b.stacks = append(b.stacks, trialStacks{trial: trial, stacks: stacks})
+}
+
+// Profile builds the merged profile of what was added. The order in which it was added does not matter to
+// the values. A value that is negative or a total too great for an int64 is an error.
+func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
+	m := newMerger(b.model)
+	trials := make(map[int]bool)
+	for _, h := range b.heaps {
+		trials[h.trial] = true
+		if err := m.addHeap(h); err != nil {
+			return nil, fmt.Errorf("heap of trial %d: %w", h.trial, err)
+		}
+	}
+	for _, s := range b.stacks {
+		trials[s.trial] = true
+		for i := range s.stacks {
+			if err := m.addStack(s.trial, &s.stacks[i]); err != nil {
+				return nil, fmt.Errorf("stacks of trial %d: %w", s.trial, err)
+			}
+		}
+	}
+	p := m.profile
+	p.Comments = []string{"tool=" + b.tool, "model=" + b.model, fmt.Sprintf("trials=%d", len(trials))}
+	if err := p.CheckValid(); err != nil {
+		return nil, fmt.Errorf("merged profile: %w", err)
+	}
+	return p, nil
+}
+
+// parseHeap unpacks and parses within bounds. profile.ParseData has none, and tries text formats.
+func parseHeap(data []byte) (*profile.Profile, error) {
+	raw, err := decompress(data, maxHeapBytes)
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return parseProfile(raw)
+}
+
+// countRecords counts the fields of the outermost message, up to the first that is malformed. Each becomes
+// a struct of more than 100 bytes, and an empty one takes two bytes in the file.
+func countRecords(b []byte) int {
+	for n := 0; ; n++ {
+		tag, rest, ok := protoVarint(b)
+		if !ok || n > maxProfileRecords {
+			return n
+		}
+		length, skip := uint64(0), 0
+		switch tag & 7 {
+		case 0:
+			_, rest, ok = protoVarint(rest)
+		case 1:
+			skip = 8
+		case 2:
+			length, rest, ok = protoVarint(rest)
+		case 5:
+			skip = 4
+		default:
+			return n
+		}
+		length += uint64(skip)
+		if !ok || length > uint64(len(rest)) {
+			return n
+		}
+		b = rest[length:]
+	}
+}
+
+func protoVarint(b []byte) (v uint64, rest []byte, ok bool) {
+	for i := 0; i < len(b) && i < 10; i++ {
+		v |= uint64(b[i]&0x7f) << (7 * i)
+		if b[i] < 0x80 {
+			return v, b[i+1:], true
+		}
+	}
+	return 0, nil, false
+}
+
+// heapValues finds the four sample types of a Go heap profile.
+func heapValues(p *profile.Profile) (value [heapTypes]int, err error) {
+	for i, want := range sampleTypes[:heapTypes] {
+		value[i] = -1
+		for j, have := range p.SampleType {
+			if have.Type == want.Type && have.Unit == want.Unit {
+				value[i] = j
+			}
+		}
+		if value[i] < 0 {
+			return value, fmt.Errorf("%w: no %s/%s", errHeap, want.Type, want.Unit)
+		}
+	}
+	return value, nil
+}
+
+// add adds values of one sample to another, or to the totals.
+func (v *sampleValues) add(more sampleValues) error {
+	for i, n := range more {
+		if n < 0 || v[i] > math.MaxInt64-n {
+			return fmt.Errorf("%s: %d and %d cannot be added", sampleTypes[i].Type, v[i], n)
+		}
+		v[i] += n
+	}
+	return nil
+}
