@@ -1,0 +1,434 @@
+package symbols
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// walked is what testdata/walk prints of one stack.
+type walked struct {
+	Name      string
+	Addresses []uint64
+	Frames    []struct {
+		Function string
+		File     string
+		Line     int
+	}
+}
+
+// variants are the ways to build testdata/walk whose stacks must all read the same.
+var variants = []struct {
+	name string
+	cgo  bool
+	args []string
+	edit func(t testing.TB, binary string)
+}{
+	{name: "plain"},
+	{name: "stripped", args: []string{"-ldflags=-s -w"}},
+	{name: "pie", args: []string{"-buildmode=pie"}},
+	{name: "pie stripped", args: []string{"-buildmode=pie", "-ldflags=-s -w"}},
+	{name: "cgo pie stripped", cgo: true, args: []string{"-buildmode=pie", "-ldflags=-linkmode=external -s -w"}},
+	{name: "cgo stripped", cgo: true, args: []string{"-ldflags=-linkmode=external -s -w"}},
+	{name: "cgo internal", cgo: true, args: []string{"-ldflags=-linkmode=internal"}},
+	{name: "no section headers", edit: cutSectionHeaders},
+	{name: "pie, no section headers", args: []string{"-buildmode=pie"}, edit: cutSectionHeaders},
+}
+
+// cutSectionHeaders makes the ELF header say that there are none.
+func cutSectionHeaders(t testing.TB, binary string) {
+	f, err := os.OpenFile(binary, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err1 := f.WriteAt(make([]byte, 8), 40) // e_shoff
+	_, err2 := f.WriteAt(make([]byte, 4), 60) // e_shnum, e_shstrndx
+	if err := errors.Join(err1, err2, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func build(t testing.TB, cgo bool, args []string, edit func(testing.TB, string)) string {
+	t.Helper()
+	if cgo {
+		if _, err := exec.LookPath("gcc"); err != nil {
+			t.Skip("no gcc for an external link:", err)
+		}
+	}
+	binary := filepath.Join(t.TempDir(), "walk")
+	cmd := exec.Command("go", append(append([]string{"build"}, args...), "-o", binary, ".")...)
+	cmd.Dir = "testdata/walk"
+	cgoEnabled := 0
+	if cgo {
+		cgoEnabled = 1
+	}
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", fmt.Sprintf("CGO_ENABLED=%d", cgoEnabled))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %v: %v\n%s", args, err, out)
+	}
+	if edit != nil {
+		edit(t, binary)
+	}
+	return binary
+}
+
+// run starts a build of testdata/walk and returns its stacks. The process lives until the test ends.
+func run(t testing.TB, binary string) (pid int, stacks []walked) {
+	t.Helper()
+	cmd := exec.Command(binary)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: %v", binary, err)
+		}
+	})
+	if err := json.NewDecoder(stdout).Decode(&stacks); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid, stacks
+}
+
+func open(t testing.TB, pid int) *Process {
+	t.Helper()
+	s := New("/proc")
+	p, err := s.Process(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// leafFirst makes the walked return addresses a stack as the kernel has it, whose first address is no
+// return address.
+func leafFirst(addresses []uint64) []uint64 {
+	stack := slices.Clone(addresses)
+	stack[0]--
+	return stack
+}
+
+func TestStackEqualsRuntime(t *testing.T) {
+	for _, v := range variants {
+		t.Run(v.name, func(t *testing.T) {
+			binary := build(t, v.cgo, v.args, v.edit)
+			pid, stacks := run(t, binary)
+			compare(t, open(t, pid), binary, stacks)
+		})
+	}
+}
+
+// compare requires function, file and line of each frame to be what the runtime said itself.
+func compare(t *testing.T, p *Process, binary string, stacks []walked) {
+	t.Helper()
+	if len(stacks) != 5 {
+		t.Fatalf("%d stacks, want 5", len(stacks))
+	}
+	for _, w := range stacks {
+		frames, cut := p.Stack(leafFirst(w.Addresses))
+		if cut {
+			t.Errorf("%s: cut", w.Name)
+		}
+		var got, want []string
+		for i, f := range frames {
+			got = append(got, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+			if f.Inlined && (i+1 == len(frames) || frames[i+1].Offset != f.Offset) {
+				t.Errorf("%s: %s is inlined into nothing", w.Name, f.Function)
+			}
+			if f.Binary != binary {
+				t.Errorf("%s: binary %q, want %q", w.Name, f.Binary, binary)
+			}
+		}
+		for _, f := range w.Frames {
+			want = append(want, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got\n  %s\nwant\n  %s", w.Name, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
+	}
+	for _, err := range p.Problems() {
+		t.Error(err)
+	}
+}
+
+// TestOlderGo needs toolchains that are not part of the build: WEFT_TEST_TOOLCHAINS="go1.20.14 go1.24.9".
+func TestOlderGo(t *testing.T) {
+	toolchains := strings.Fields(os.Getenv("WEFT_TEST_TOOLCHAINS"))
+	if len(toolchains) == 0 {
+		t.Skip("WEFT_TEST_TOOLCHAINS names no toolchains")
+	}
+	for _, toolchain := range toolchains {
+		t.Setenv("GOTOOLCHAIN", toolchain)
+		for _, v := range variants {
+			t.Run(toolchain+" "+v.name, func(t *testing.T) {
+				binary := build(t, v.cgo, v.args, v.edit)
+				pid, stacks := run(t, binary)
+				compare(t, open(t, pid), binary, stacks)
+			})
+		}
+	}
+}
+
+func TestFrameDetails(t *testing.T) {
+	binary := build(t, false, nil, nil)
+	pid, stacks := run(t, binary)
+	frames, _ := open(t, pid).Stack(leafFirst(stacks[0].Addresses))
+	type detail struct {
+		function  string
+		startLine int
+		inlined   bool
+	}
+	var got []detail
+	for _, f := range frames[:5] {
+		got = append(got, detail{f.Function, f.StartLine, f.Inlined})
+	}
+	want := []detail{
+		{"main.leaf", lineOf(t, "func leaf()"), false},
+		{"main.inlinedTwice", lineOf(t, "func inlinedTwice()"), true},
+		{"main.inlinedOnce", lineOf(t, "func inlinedOnce()"), true},
+		{"main.middle", lineOf(t, "func middle()"), true},
+		{"main.outer", lineOf(t, "func outer()"), false},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	for i, f := range frames {
+		if f.BuildID != frames[0].BuildID || f.BuildID == "" {
+			t.Errorf("frame %d: build id %q", i, f.BuildID)
+		}
+	}
+	// The binary is not position-independent: its ELF addresses are those of the process.
+	if want := stacks[0].Addresses[1] - 1; frames[1].Offset != want || frames[4].Offset != want {
+		t.Errorf("offsets %#x and %#x, want %#x", frames[1].Offset, frames[4].Offset, want)
+	}
+}
+
+func lineOf(t *testing.T, text string) int {
+	t.Helper()
+	source, err := os.ReadFile("testdata/walk/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(source), "\n"+text)
+	if !found {
+		t.Fatalf("no %q in the source", text)
+	}
+	return strings.Count(before, "\n") + 2
+}
+
+func TestCut(t *testing.T) {
+	pid, stacks := run(t, build(t, false, nil, nil))
+	p := open(t, pid)
+	whole := leafFirst(stacks[0].Addresses)
+	elsewhere := slices.Clone(whole)
+	elsewhere[2] = 0xdead0000dead
+	for _, tt := range []struct {
+		name   string
+		stack  []uint64
+		frames int
+		cut    bool
+	}{
+		{"whole", whole, 8, false},
+		{"beyond the root", append(slices.Clone(whole), 0xdead, whole[0]), 8, false},
+		{"root missing", whole[:len(whole)-1], 7, true},
+		{"middle elsewhere", elsewhere, 5, true},
+		{"nothing", nil, 0, true},
+		{"nowhere", []uint64{0}, 0, true},
+		{"last address", []uint64{^uint64(0)}, 0, true},
+	} {
+		frames, cut := p.Stack(tt.stack)
+		if len(frames) != tt.frames || cut != tt.cut {
+			t.Errorf("%s: %d frames, cut %t, want %d, %t", tt.name, len(frames), cut, tt.frames, tt.cut)
+		}
+	}
+}
+
+// TestGone removes the binary and ends the process before the first name is asked for.
+func TestGone(t *testing.T) {
+	binary := build(t, false, nil, nil)
+	cmd := exec.Command(binary)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var stacks []walked
+	if err := json.NewDecoder(stdout).Decode(&stacks); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(binary); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(binary, []byte("another file"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, cmd.Process.Pid)
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Refresh(); err == nil {
+		t.Error("refresh of a process that is gone: no error")
+	}
+	compare(t, p, binary, stacks)
+}
+
+// TestNotGo names C code by its symbols and never walks on from it.
+func TestNotGo(t *testing.T) {
+	gcc, err := exec.LookPath("gcc")
+	if err != nil {
+		t.Skip("no gcc:", err)
+	}
+	dir := t.TempDir()
+	source := filepath.Join(dir, "c.c")
+	code := "#include <stdio.h>\nstatic int here(void){return getchar();}\n" +
+		"int main(void){printf(\"%lu\\n\", (unsigned long)here+4); fflush(stdout); return here()>0;}\n"
+	if err := os.WriteFile(source, []byte(code), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ flag, function string }{{"-g", "here"}, {"-s", "c program+0x"}} {
+		binary := filepath.Join(dir, "c program")
+		if out, err := exec.Command(gcc, "-O0", tt.flag, "-o", binary, source).CombinedOutput(); err != nil {
+			t.Fatalf("gcc: %v\n%s", err, out)
+		}
+		cmd := exec.Command(binary)
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var address uint64
+		if _, err := fmt.Fscan(stdout, &address); err != nil {
+			t.Fatal(err)
+		}
+		frames, cut := open(t, cmd.Process.Pid).Stack([]uint64{address, address})
+		if len(frames) != 1 || !cut || !strings.HasPrefix(frames[0].Function, tt.function) || frames[0].Binary != binary {
+			t.Errorf("%s: cut %t, frames %+v, want one, %q", tt.flag, cut, frames, tt.function)
+		}
+		if len(frames) > 0 && (frames[0].Offset == 0 || frames[0].Offset >= 1<<20 || len(frames[0].BuildID) != 40) {
+			t.Errorf("%s: offset %#x, build id %q", tt.flag, frames[0].Offset, frames[0].BuildID)
+		}
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestForeign: C code that Go's linker put in stands in the pclntab, and is not walked on from either.
+func TestForeign(t *testing.T) {
+	pid, stacks := run(t, build(t, true, []string{"-ldflags=-linkmode=internal"}, nil))
+	p := open(t, pid)
+	if _, cut := p.Stack(leafFirst(stacks[0].Addresses)); cut { // reads the tables
+		t.Fatal("cut")
+	}
+	const name = "x_cgo_init" // of runtime/cgo
+	c, _ := p.find(stacks[0].Addresses[0])
+	table := c.file.lines
+	for i := range table.nfunc {
+		f := table.function(i)
+		if cString(table.names, uint64(table.record32(f, funcNameOff)), maxName) != name {
+			continue
+		}
+		frames, cut := p.Stack(append([]uint64{table.text + f.entry}, stacks[0].Addresses...))
+		if len(frames) != 1 || frames[0].Function != name || !cut {
+			t.Errorf("cut %t, frames %+v, want one, %s", cut, frames, name)
+		}
+		return
+	}
+	t.Errorf("no %s in the pclntab", name)
+}
+
+// TestOneFileForAll checks that processes of one binary share its tables.
+func TestOneFileForAll(t *testing.T) {
+	binary := build(t, false, nil, nil)
+	s := New("/proc")
+	for range 3 {
+		pid, stacks := run(t, binary)
+		p, err := s.Process(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, p, binary, stacks)
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(s.files) != 1 || len(s.open) != 0 {
+		t.Errorf("%d files known, %d open, want 1 and 0", len(s.files), len(s.open))
+	}
+	if s.memory == 0 || s.memory > 8<<20 {
+		t.Errorf("%d bytes of tables", s.memory)
+	}
+}
+
+// BenchmarkStack names 100,000 addresses of the test's own code a run, none of them twice: ns/op is what that
+// costs with nothing remembered but the file's tables.
+func BenchmarkStack(b *testing.B) {
+	const count = 100_000
+	p := open(b, os.Getpid())
+	start := textOf(b, p)
+	for b.Loop() {
+		p.symbolizer.cache, p.symbolizer.lines = make(map[place]answer), 0
+		named := 0
+		for i := range uint64(count) {
+			frames, _ := p.Stack([]uint64{start + 16*i})
+			named += min(len(frames), 1)
+		}
+		if named < count*9/10 { // the rest are wrappers
+			b.Fatalf("%d of %d addresses named", named, count)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*count), "ns/address")
+}
+
+// textOf is where the Go code of the process's main program begins.
+func textOf(t testing.TB, p *Process) uint64 {
+	t.Helper()
+	for _, c := range p.code {
+		if c.file == nil {
+			continue
+		}
+		p.symbolizer.load(c.file)
+		if c.file.lines != nil {
+			return c.file.lines.text
+		}
+	}
+	t.Fatal("no Go code")
+	return 0
+}
