@@ -1,0 +1,60 @@
+package reports
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// CSV draws one row a trial, of every kind, and one column a metric, in base units; a cell is empty where the
+// trial's kind or evidence gives no figure. A failed trial has its row too, with ok false: a reader decides.
+func CSV(w io.Writer, v *View, _ Options) error {
+	out := csv.NewWriter(w)
+	header := []string{"model", "trial", "kind", "ok", "failure", "lost", "missing"}
+	for _, metric := range v.Metrics {
+		header = append(header, fmt.Sprintf("%s (%s)", metric.Name, metric.Unit))
+	}
+	if err := out.Write(header); err != nil {
+		return err
+	}
+	for _, m := range v.Models {
+		for _, t := range m.Trials {
+			if err := out.Write(csvRow(v, m.Name, t)); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func csvRow(v *View, model string, t Trial) []string {
+	row := []string{escapeCSV(model), strconv.Itoa(t.Number), string(t.Kind), strconv.FormatBool(t.OK),
+		escapeCSV(t.Failure), escapeCSV(csvLost(t)), escapeCSV(csvMissing(t))}
+	for _, metric := range v.Metrics {
+		cell := ""
+		if x, ok := t.Values[metric.Name]; ok {
+			cell = strconv.FormatFloat(x, 'f', -1, 64)
+		}
+		row = append(row, cell)
+	}
+	return row
+}
+
+func csvLost(t Trial) string {
+	var parts []string
+	for _, l := range t.Lost {
+		parts = append(parts, fmt.Sprintf("%s=%d", l.Cause, l.Count))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func csvMissing(t Trial) string {
+	var parts []string
+	for _, m := range t.Missing {
+		parts = append(parts, fmt.Sprintf("%s (%s)", m.Probe, m.Reason))
+	}
+	return strings.Join(parts, "; ")
+}

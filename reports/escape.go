@@ -1,0 +1,71 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/xml"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// escapeTerminal makes a string safe for a terminal and for lines of text: what cannot be seen or would steer
+// the terminal (control characters, escape sequences, marks of writing direction, invalid UTF-8) is shown as
+// Go quotes it, and so is the backslash, so that nothing can pose as quoted.
+func escapeTerminal(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
+		case r == '\\':
+			b.WriteString(`\\`)
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}
+
+// escapeMarkdown makes a string plain text in Markdown, in a table's cell too: no markup, no HTML, no link.
+func escapeMarkdown(s string) string {
+	return markdownReplacer().Replace(escapeTerminal(s))
+}
+
+func markdownReplacer() *strings.Replacer {
+	return strings.NewReplacer(
+		`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`, "!", `\!`,
+		"&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "://", "&#58;//", "www.", "www&#46;",
+	)
+}
+
+// escapeCSV keeps a spreadsheet from taking a text for a formula. Quoting is encoding/csv's.
+func escapeCSV(s string) string {
+	s = escapeTerminal(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// escapeXML makes a string valid text of an XML element or attribute.
+func escapeXML(s string) string {
+	return xmlText(escapeTerminal(s))
+}
+
+// xmlText escapes what is escaped for a terminal already, so that it could be cut to a width.
+func xmlText(s string) string {
+	var b bytes.Buffer
+	_ = xml.EscapeText(&b, []byte(s)) // a bytes.Buffer takes every write
+	return b.String()
+}
+
+// escapeFolded makes a name one frame of a folded stack: a semicolon would end it.
+func escapeFolded(s string) string {
+	return strings.ReplaceAll(escapeTerminal(s), ";", ":")
+}

@@ -1,0 +1,123 @@
+package reports
+
+import (
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// Each finding is provoked once; the sound recording must have none.
+func TestFindings(t *testing.T) {
+	tests := []struct {
+		name    string
+		provoke func(r *recording.Recording)
+		want    []Finding
+	}{
+		{"nothing", func(r *recording.Recording) {}, nil},
+		{"not reached", func(r *recording.Recording) {
+			each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 17 })
+		}, []Finding{{Warning, "concurrency-not-reached", "go-threads",
+			"go-threads reached 17 of 100 in flight: TIME is not comparable at 100.",
+			"peak in flight, median of 6 trials",
+			"Raise --latency so that requests overlap, or compare at -c 17."}}},
+		{"not reached in warm-up only", func(r *recording.Recording) {
+			each(r, "go-threads", recording.Warmup, func(t *recording.Trial) { t.Origin.PeakInFlight = 17 })
+		}, nil},
+		{"not reached in two of six", func(r *recording.Recording) {
+			for _, t := range r.Trials[3:9] { // rounds one and two
+				t.Origin.PeakInFlight = 1
+			}
+		}, nil},
+		{"fewer requests than asked at once", func(r *recording.Recording) {
+			r.Run.Plan.Requests = 40
+			each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 40 })
+		}, nil},
+		{"failed", func(r *recording.Recording) {
+			r.Trials[5].Failure = &recording.Failure{Cause: "timeout", Error: "no done after 60 s"}
+		}, []Finding{{Warning, "failed-trials", "go-goroutines",
+			"go-goroutines failed in 1 of 8 trials: a failed trial is in no figure.",
+			"trial 6 (measured): timeout: no done after 60 s",
+			"See to the cause first: models that fail differently did not do the same work."}}},
+		{"failed requests", func(r *recording.Recording) {
+			r.Trials[5].Work.Failed = map[string]int{"timeout": 2, "reset": 1, "refused": 0}
+			r.Trials[5].Work.Errors = []string{"read: connection reset"}
+		}, []Finding{{Warning, "failed-trials", "go-goroutines",
+			"go-goroutines failed in 1 of 8 trials: a failed trial is in no figure.",
+			"trial 6 (measured): 1 unit reset, 2 units timeout, for example read: connection reset",
+			"See to the cause first: models that fail differently did not do the same work."}}},
+		{"digests", func(r *recording.Recording) { r.Trials[5].Work.Digest = "00c0ffee" }, []Finding{{Warning, "digests-differ", "",
+			"The results differ (2 digests): the models did not do the same work, and no figure compares.",
+			"9f86d081884…: go-sequential, go-threads, go-goroutines; 00c0ffee: go-goroutines",
+			"Find out which model read other pages: a cut answer, another origin, another parser."}}},
+		{"digest of a failed trial", func(r *recording.Recording) {
+			r.Trials[4].Kind, r.Trials[4].Work.Digest = recording.Control, "of no work"
+			r.Run.Plan.MeasuredRuns = 5
+		}, nil},
+		{"lost", func(r *recording.Recording) {
+			r.Trials[5].Lost = []recording.Loss{{Cause: "ring_full", Count: 20, Detail: "names are missing"}, {Cause: "none", Count: 0}}
+			r.Trials[8].Lost = []recording.Loss{{Cause: "ring_full", Count: 3, Detail: "names are missing"}}
+		}, []Finding{{Warning, "events-lost", "go-goroutines",
+			"go-goroutines lost 23 events (ring_full): figures counted from events are lower bounds and are not compared.",
+			"names are missing; trials 6, 9",
+			"Measure again with fewer requests at once, or with less running beside it."}}},
+		{"missing", func(r *recording.Recording) {
+			for _, trial := range r.Trials[:2] {
+				trial.Missing = []recording.Missing{{Probe: "sock: sock_send_length", Reason: "no such tracepoint"}}
+			}
+		}, []Finding{{Warning, "probe-missing", "",
+			"Probe sock: sock_send_length is missing: what it counts is not in this report.",
+			"no such tracepoint; trials 1, 2",
+			"Run weft doctor: it tells what this kernel and these privileges allow."}}},
+		{"interrupted", func(r *recording.Recording) {
+			r.Run.Interrupted = true
+			r.Trials = r.Trials[:8]
+		}, []Finding{{Warning, "interrupted", "",
+			"The run was interrupted: only finished trials count.",
+			"measured trials: go-sequential 2/6, go-threads 2/6, go-goroutines 1/6",
+			"Run it again to the end before comparing models."}}},
+		{"fewer", func(r *recording.Recording) { r.Trials = r.Trials[:20] }, []Finding{{Warning, "fewer-trials", "go-goroutines",
+			"go-goroutines has 5 of 6 measured trials: weft ended before the plan did.",
+			"run.json names 6 trials of it",
+			"Run it again to the end before comparing models."}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := soundRecording()
+			test.provoke(r)
+			got := NewView(r).Findings
+			if len(got) != len(test.want) {
+				t.Fatalf("%d findings, want %d: %+v", len(got), len(test.want), got)
+			}
+			for i := range got {
+				if got[i] != test.want[i] {
+					t.Errorf("\n got %+v\nwant %+v", got[i], test.want[i])
+				}
+			}
+		})
+	}
+}
+
+// soundRecording has only models that reached what was asked of them.
+func soundRecording() *recording.Recording {
+	r := newRecording()
+	kept := &recording.Recording{Run: r.Run}
+	kept.Run.Plan.Models = r.Run.Plan.Models[:3]
+	kept.Run.Trials = nil
+	for _, trial := range r.Trials {
+		if trial.Model != "py-threads" {
+			addTrial(kept, trial)
+		}
+	}
+	return kept
+}
+
+const anyKind recording.Kind = ""
+
+// each changes the trials of one kind of one model.
+func each(r *recording.Recording, model string, kind recording.Kind, change func(*recording.Trial)) {
+	for _, t := range r.Trials {
+		if t.Model == model && (kind == anyKind || t.Kind == kind) {
+			change(t)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package reports
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/google/pprof/profile"
+)
+
+// cutName is the root of stacks whose own root was not reached.
+const cutName = "[cut: callers not reached]"
+
+// frame is one function call of a stack.
+type frame struct {
+	name    string
+	file    string
+	line    int64
+	inlined bool
+}
+
+// stackFrames gives the frames of a sample, root first, inlined calls as frames of their own.
+func stackFrames(sample *profile.Sample) []frame {
+	var frames []frame
+	if isCut(sample) {
+		frames = append(frames, frame{name: cutName})
+	}
+	for _, location := range slices.Backward(sample.Location) {
+		frames = append(frames, locationFrames(location)...)
+	}
+	return frames
+}
+
+// locationFrames gives the calls at one address, caller first. pprof lists the innermost inlined call first.
+func locationFrames(location *profile.Location) []frame {
+	if len(location.Line) == 0 {
+		return []frame{{name: addressName(location)}}
+	}
+	var frames []frame
+	for i, line := range slices.Backward(location.Line) {
+		f := frame{line: line.Line, inlined: i < len(location.Line)-1}
+		if line.Function != nil {
+			f.name, f.file = line.Function.Name, line.Function.Filename
+		}
+		if f.name == "" {
+			f.name = addressName(location)
+		}
+		frames = append(frames, f)
+	}
+	return frames
+}
+
+// addressName stands for a function without a name.
+func addressName(location *profile.Location) string {
+	if location.Mapping != nil && location.Mapping.File != "" {
+		offset := location.Address - location.Mapping.Start + location.Mapping.Offset
+		return fmt.Sprintf("%s+0x%x", path.Base(location.Mapping.File), offset)
+	}
+	return fmt.Sprintf("0x%x", location.Address)
+}

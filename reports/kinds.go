@@ -1,0 +1,142 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// Kind is something that stacks can be weighed by.
+type Kind struct {
+	Name    string   // what --kind takes
+	Title   string   // of a flame graph
+	Unit    string   // "bytes" or "count"
+	Samples []string // sample types of the profile; their sum is what is drawn
+}
+
+// Kinds is the table of kinds.
+func Kinds() []Kind {
+	return []Kind{
+		{recording.KindHeap, "Heap in use", unitBytes, []string{"inuse_space"}},
+		{recording.KindThreadCreate, "Threads made", unitCount, []string{"threadcreate"}},
+		{recording.KindSocket, "Socket bytes, sent and received", unitBytes, []string{"socket_sent", "socket_received"}},
+	}
+}
+
+func kindByName(name string) (Kind, error) {
+	kinds := Kinds()
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == name })
+	if i >= 0 {
+		return kinds[i], nil
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.Name)
+	}
+	return Kind{}, fmt.Errorf("%w %q: choose one by --kind: %s", ErrKind, name, strings.Join(names, ", "))
+}
+
+// columns are the places of the kind's values in a sample.
+func (k Kind) columns(p *profile.Profile) ([]int, error) {
+	var list []int
+	for i, t := range p.SampleType {
+		if slices.Contains(k.Samples, t.Type) && t.Unit == k.Unit {
+			list = append(list, i)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: the profile has no %s", ErrNoEvidence, strings.Join(k.Samples, " or "))
+	}
+	return list, nil
+}
+
+// stacks is one model's profile read as one kind.
+type stacks struct {
+	kind    Kind
+	model   string
+	profile *profile.Profile
+	columns []int
+}
+
+// stacksOf finds the profile and the kind that the options name.
+func stacksOf(v *View, opts Options) (*stacks, error) {
+	kind, err := kindByName(opts.Kind)
+	if err != nil {
+		return nil, err
+	}
+	model, err := profiledModel(v, opts.Model)
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.profile(model)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := kind.columns(p)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
+	}
+	s := &stacks{kind, model, p, columns}
+	if err := s.checkTotal(); err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
+	}
+	return s, nil
+}
+
+// checkTotal refuses values whose sum is no number: a profile may come from somebody else.
+func (s *stacks) checkTotal() error {
+	var total int64
+	for _, sample := range s.profile.Sample {
+		for _, i := range s.columns {
+			n := max(0, sample.Value[i])
+			if n > math.MaxInt64-total {
+				return fmt.Errorf("%w: its values are too great to be added up", recording.ErrDamaged)
+			}
+			total += n
+		}
+	}
+	return nil
+}
+
+// profiledModel is the model asked for, or the only one that has a profile.
+func profiledModel(v *View, asked string) (string, error) {
+	var names []string
+	for _, m := range v.Models {
+		if m.Profiled {
+			names = append(names, m.Name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return "", fmt.Errorf("%w: the recording has no profile: record again with profiled trials", ErrNoEvidence)
+	case slices.Contains(names, asked):
+		return asked, nil
+	case asked != "":
+		return "", fmt.Errorf("%w: no profile of model %q: there are %s", ErrNoEvidence, asked, strings.Join(names, ", "))
+	case len(names) == 1:
+		return names[0], nil
+	}
+	return "", fmt.Errorf("%w for several models at once: choose one by --model: %s", ErrNoEvidence, strings.Join(names, ", "))
+}
+
+// value of a sample; what is not positive is not drawn.
+func (s *stacks) value(sample *profile.Sample) int64 {
+	var n int64
+	for _, i := range s.columns {
+		n += max(0, sample.Value[i])
+	}
+	return n
+}
+
+// isCut says that the stack's root was not reached.
+func isCut(sample *profile.Sample) bool {
+	if len(sample.NumLabel["cut"]) > 0 {
+		return sample.NumLabel["cut"][0] != 0
+	}
+	return len(sample.Label["cut"]) > 0 && !slices.Contains([]string{"", "0", "false"}, sample.Label["cut"][0])
+}

@@ -1,0 +1,186 @@
+package reports
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+func TestViewCounts(t *testing.T) {
+	r := newRecording()
+	r.Trials[4].Failure = &recording.Failure{Cause: "timeout"} // go-sequential, measured
+	m := NewView(r).Models[0]
+	if !m.Baseline || m.Planned != 6 || m.Finished != 6 || m.Used != 5 || len(m.Trials) != 8 || m.Asked != 1 {
+		t.Errorf("%+v", m)
+	}
+	if n := len(m.Figure("wall-ns").Values); n != 5 {
+		t.Errorf("%d values of wall-ns, want those of the 5 trials that did their work", n)
+	}
+}
+
+func TestViewKeepsOrderOfTrials(t *testing.T) {
+	r := newRecording()
+	v := NewView(r)
+	values := v.Models[1].Figure("wall-ns").Values
+	var want []float64
+	for _, trial := range r.Trials {
+		if trial.Model == "go-threads" && trial.Kind == recording.Measured {
+			want = append(want, float64(trial.WorkNS()))
+		}
+	}
+	if !reflect.DeepEqual(values, want) {
+		t.Errorf("%v, want %v", values, want)
+	}
+}
+
+func TestSpeedup(t *testing.T) {
+	v := NewView(newRecording())
+	for model, want := range map[string]float64{"go-sequential": 1, "go-threads": 20.9, "go-goroutines": 28.2, "py-threads": 6.4} {
+		m := modelOf(t, v, model)
+		got, ok := m.Speedup()
+		if !ok || got < want*0.99 || got > want*1.01 {
+			t.Errorf("%s: %v, %v, want about %v", model, got, ok, want)
+		}
+	}
+}
+
+func TestNoDifferenceShown(t *testing.T) {
+	r := newRecording()
+	for _, trial := range r.Trials {
+		trial.Phases.LastNS = trial.Phases.GateNS + 100*ms + int64(trial.Number*37%11)*ms
+		trial.Phases.DoneNS, trial.Phases.ExitNS = trial.Phases.LastNS, trial.Phases.LastNS
+	}
+	v := NewView(r)
+	m := modelOf(t, v, "go-threads")
+	if factor, ok := m.Speedup(); ok {
+		t.Errorf("speed-up %v from noise", factor)
+	}
+	if c := m.Figure("wall-ns").Comparison; c.Different || c.PHolm < c.P || c.SmallestP > 0.003 {
+		t.Errorf("%+v", c)
+	}
+	if text := draw(t, v, "text", Options{}); !strings.Contains(text, " ~ ") {
+		t.Errorf("no ~ in\n%s", text)
+	}
+}
+
+// Lost events bound what was counted from events, and nothing else.
+func TestLostEventsBound(t *testing.T) {
+	r := newRecording()
+	for _, trial := range r.Trials {
+		if trial.Model == "go-threads" && trial.Kind == recording.Measured {
+			trial.Lost = []recording.Loss{{Cause: "ring_full", Count: 1}}
+		}
+	}
+	v := NewView(r)
+	m := modelOf(t, v, "go-threads")
+	for _, metric := range v.Metrics {
+		if f := m.Figure(metric.Name); f != nil && f.LowerBound != metric.Events {
+			t.Errorf("%s: lower bound %v, counted from events %v", metric.Name, f.LowerBound, metric.Events)
+		}
+		if f := modelOf(t, v, "py-threads").Figure(metric.Name); f != nil && f.LowerBound {
+			t.Errorf("%s of py-threads is a lower bound, but it lost nothing", metric.Name)
+		}
+	}
+	if c := m.Figure("wall-ns").Comparison; c.Refused != "" {
+		t.Errorf("wall time is not counted from events, yet: %s", c.Refused)
+	}
+}
+
+func TestComparisonRefused(t *testing.T) {
+	event := Metric{Events: true}
+	sound, bounded := &Figure{Values: []float64{1, 2}}, &Figure{Values: []float64{1, 2}, LowerBound: true}
+	tests := []struct {
+		metric  Metric
+		base, f *Figure
+		want    string
+	}{
+		{event, sound, sound, ""},
+		{event, sound, bounded, "events were lost: the figures are lower bounds"},
+		{event, bounded, sound, "events were lost: the figures are lower bounds"},
+		{Metric{}, bounded, bounded, ""},
+		{Metric{}, nil, sound, "the baseline has no figure"},
+		{Metric{}, sound, &Figure{Values: []float64{0, 1}}, "a value is not positive: there is no ratio"},
+	}
+	for _, test := range tests {
+		c := newComparison(test.metric, test.base, test.f)
+		if c.Refused != test.want || c.Refused != "" && (c.Different || c.P != 1) {
+			t.Errorf("%+v, want %q", c, test.want)
+		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	rounds := map[int][]string{
+		6: {"± is the 95 % interval of the median: with so few runs, the range from the least to the greatest value."},
+		5: {"A model has 5 runs: the 95 % interval of a median needs --runs 6."},
+		1: {"A model has 1 run: the 95 % interval of a median needs --runs 6.", "So few runs cannot show a difference among 3 comparisons: use --runs 5."},
+		0: {},
+	}
+	for n, want := range rounds {
+		r := newRecording()
+		r.Trials = r.Trials[:4+4*n] // a warm-up of each model, then n rounds
+		if got := NewView(r).Notes; !reflect.DeepEqual(got, want) {
+			t.Errorf("%d runs: %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestEmptyRecording(t *testing.T) {
+	r := &recording.Recording{Run: recording.Run{Version: 1, Plan: recording.Plan{Models: []string{"a"}}}}
+	v := NewView(r)
+	for _, f := range Formats() {
+		if !f.NeedsKind {
+			draw(t, v, f.Name, Options{})
+		}
+	}
+}
+
+func TestAsked(t *testing.T) {
+	tests := []struct {
+		model                       string
+		concurrency, requests, want int
+	}{
+		{"go-threads", 100, 100, 100}, {"go-threads", 100, 40, 40}, {"go-threads", 10, 100, 10},
+		{"py-sequential", 100, 100, 1}, {"go-threads", 10, 0, 10},
+	}
+	for _, test := range tests {
+		if got := asked(test.model, test.concurrency, test.requests); got != test.want {
+			t.Errorf("%+v: %d", test, got)
+		}
+	}
+}
+
+// The JSON of a View has no null in the place of a list, whatever is missing.
+func TestJSONHasNoNullLists(t *testing.T) {
+	for name, r := range map[string]*recording.Recording{"full": newRecording(), "troubled": troubled()} {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(draw(t, NewView(r), "json", Options{})), &v); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"metrics", "models", "findings", "notes"} {
+			if _, ok := v[key].([]any); !ok {
+				t.Errorf("%s: %s is %v", name, key, v[key])
+			}
+		}
+		evidence := v["evidence"].(map[string]any)
+		for _, key := range []string{"lost", "missing"} {
+			if _, ok := evidence[key].([]any); !ok {
+				t.Errorf("%s: evidence.%s is %v", name, key, evidence[key])
+			}
+		}
+	}
+}
+
+func modelOf(t *testing.T, v *View, name string) *Model {
+	t.Helper()
+	for i := range v.Models {
+		if v.Models[i].Name == name {
+			return &v.Models[i]
+		}
+	}
+	t.Fatalf("no model %s", name)
+	return nil
+}

@@ -1,0 +1,116 @@
+package reports
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// terminalWidth is the greatest width of a line, in columns.
+const terminalWidth = 100
+
+// Paths are the files that the last lines of the terminal report name. An empty one is left out.
+type Paths struct {
+	Report  string // the report to open
+	Raw     string // run.json
+	Profile string // a profile, for go tool pprof
+}
+
+// Terminal draws the report for a person at a terminal, at most 100 columns wide.
+func Terminal(w io.Writer, v *View, opts Options) error {
+	out := bufio.NewWriter(w)
+	paint := painter(opts.Color)
+	writeWrapped(out, headline(v), "  ", nil)
+	out.WriteString("\n")
+	if v.Evidence.LostEvents > 0 {
+		writeWrapped(out, "LOST  "+plural(v.Evidence.LostEvents, "event")+": "+v.Evidence.lostText(), "      ", paint(text.Bold, text.FgRed))
+		out.WriteString("\n")
+	}
+	out.WriteString(terminalTable(v, opts))
+	out.WriteString("\n")
+	writeFindings(out, v, paint)
+	for _, note := range v.Notes {
+		writeWrapped(out, note, "  ", nil)
+	}
+	writeWrapped(out, v.Evidence.String(), "  ", nil)
+	writeWrapped(out, v.Evidence.Cost(), "  ", nil)
+	writePaths(out, opts.Paths)
+	return out.Flush()
+}
+
+// headline says what was measured.
+func headline(v *View) string {
+	p := v.Run.Plan
+	parts := []string{v.Run.Tool + ": " + p.Scenario, plural(int64(p.Requests), "page")}
+	if p.LatencyNS > 0 {
+		parts = append(parts, formatPlain(p.LatencyNS)+" latency")
+	}
+	parts = append(parts, fmt.Sprintf("concurrency %d", p.Concurrency), plural(int64(p.MeasuredRuns), "run")+" a model")
+	if p.URL != "" {
+		parts = append(parts, "from "+p.URL)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func writeFindings(out *bufio.Writer, v *View, paint func(...text.Color) decorate) {
+	if len(v.Findings) == 0 {
+		return
+	}
+	marks := map[Severity]string{Warning: " ! ", Remark: " * "}
+	out.WriteString("Findings\n")
+	for _, f := range v.Findings {
+		var decoration decorate
+		if f.Severity == Warning {
+			decoration = paint(text.FgYellow)
+		}
+		writeWrapped(out, marks[f.Severity]+f.Text, "   ", decoration)
+		writeWrapped(out, "   "+join(" ", parenthesis(f.Evidence), f.Advice), "   ", nil)
+	}
+	out.WriteString("\n")
+}
+
+func parenthesis(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
+func writePaths(out *bufio.Writer, p Paths) {
+	lines := []struct{ label, path string }{
+		{"Report   ", p.Report},
+		{"Raw      ", p.Raw},
+		{"Profile  go tool pprof -http=: ", p.Profile},
+	}
+	first := true
+	for _, line := range lines {
+		if line.path == "" {
+			continue
+		}
+		if first {
+			out.WriteString("\n")
+			first = false
+		}
+		out.WriteString(line.label + escapeTerminal(line.path) + "\n") // never cut: it is there to be copied
+	}
+}
+
+// decorate colours a whole line.
+type decorate = func(string) string
+
+// painter gives the colours of a terminal, or none.
+func painter(color bool) func(...text.Color) decorate {
+	return func(colors ...text.Color) decorate {
+		if !color {
+			return nil
+		}
+		var b strings.Builder
+		for _, c := range colors {
+			fmt.Fprintf(&b, "\x1b[%dm", int(c))
+		}
+		return func(s string) string { return b.String() + s + "\x1b[0m" }
+	}
+}
