@@ -1,0 +1,96 @@
+// Package collector turns a live process into a trial of a recording: counters from package bpf, /proc at
+// quiet points, names from package symbols.
+//
+// The stage before is the command line, which starts the process and stands at its gates; the stage after is
+// package recording. Nothing right of that needs root, a kernel or a clock.
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/prometheus/procfs"
+
+	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/collector/symbols"
+)
+
+// ErrNotSupported is what this kernel, these privileges or this place do not allow. The message says which, and
+// what to do.
+var ErrNotSupported = errors.New("not supported")
+
+// Options size the kernel side's tables: see package bpf. Stacks is set by the watch.
+type Options = bpf.Options
+
+// Collector watches one process and its descendants at a time. Its methods are not safe for concurrent use.
+type Collector struct {
+	options Options
+	probes  *bpf.Probes
+	stacks  bool // what the probes take
+	proc    procfs.FS
+	symbols *symbols.Symbolizer
+}
+
+// Open loads the probes. An error that is ErrNotSupported says what is missing for that.
+//
+// Close must be called on the result.
+func Open(options Options) (*Collector, error) {
+	if err := Supported(); err != nil {
+		return nil, err
+	}
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return nil, fmt.Errorf("open /proc: %w", err)
+	}
+	// The first use of a pidfd in a Go program makes a process, to find out whether pidfds work. It must not
+	// happen while children are adopted.
+	if _, err := os.FindProcess(os.Getpid()); err != nil {
+		return nil, fmt.Errorf("find own process: %w", err)
+	}
+	c := &Collector{options: options, proc: proc, symbols: symbols.New(procfs.DefaultMountPoint)}
+	if err := c.load(false); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// load sees to it that the probes take stacks, or do not.
+func (c *Collector) load(stacks bool) error {
+	if c.probes != nil && c.stacks == stacks {
+		return c.probes.Reset()
+	}
+	if c.probes != nil {
+		if err := c.probes.Close(); err != nil {
+			return fmt.Errorf("close probes: %w", err)
+		}
+		c.probes = nil
+	}
+	options := c.options
+	options.Stacks = stacks
+	probes, err := bpf.Open(options)
+	if err != nil {
+		return fmt.Errorf("open probes: %w", err)
+	}
+	c.probes, c.stacks = probes, stacks
+	return nil
+}
+
+// Missing gives the probes that were refused.
+func (c *Collector) Missing() []recording.Missing {
+	missing := []recording.Missing{}
+	for _, m := range c.probes.Missing() {
+		missing = append(missing, recording.Missing{Probe: m.Object, Reason: m.Err.Error()})
+	}
+	return missing
+}
+
+// Close detaches the probes.
+func (c *Collector) Close() error {
+	var errs []error
+	if c.probes != nil {
+		errs = append(errs, c.probes.Close())
+	}
+	return errors.Join(append(errs, c.symbols.Close())...)
+}

@@ -1,0 +1,195 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/collector/symbols"
+)
+
+// drainEvery is how often the ring is read: at 4 MiB it holds 30,000 ends of threads.
+const drainEvery = 50 * time.Millisecond
+
+// Watch is one process under observation, from before its first instruction. The steps are called in order:
+// Gate, Held if there is a hold, Done; and Close in any case.
+type Watch struct {
+	c      *Collector
+	trial  *recording.Trial
+	names  *symbols.Process // for profiled trials
+	stacks []recording.Stack
+
+	atGate struct {
+		threads, awaiting bpf.Gauge
+		cpuNS             int64
+		switches          switches
+	}
+
+	stop, stopped chan struct{} // of the drain
+	drainErr      error         // owned by the drain until stopped is closed
+	gone          []bpf.Thread
+	closed        []bpf.Connection
+}
+
+// Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
+// watched, with all descendants. With stacks, user stacks are taken: such a trial is not to be timed.
+func (c *Collector) Watch(trial *recording.Trial, stacks bool, start func() (pid int, err error)) (*Watch, error) {
+	if err := c.load(stacks); err != nil {
+		return nil, err
+	}
+	self := os.Getpid()
+	if err := c.probes.Adopt(self); err != nil {
+		return nil, fmt.Errorf("adopt children: %w", err)
+	}
+	trial.Phases.StartNS = Now()
+	pid, err := start()
+	if err := errors.Join(err, c.probes.Disown(self)); err != nil {
+		return nil, err
+	}
+	trial.PID = pid
+	trial.Curves = map[string]recording.Curve{}
+	trial.Snapshots = map[string]recording.Snapshot{}
+	trial.Missing = c.Missing()
+	w := &Watch{c: c, trial: trial}
+	w.startDrain()
+	return w, nil
+}
+
+// Now is CLOCK_MONOTONIC in ns, the clock of every time in a recording.
+func Now() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // always there
+	}
+	return ts.Nano()
+}
+
+// Gate takes the baselines of a process that says that it is ready, and lets it go by calling open.
+func (w *Watch) Gate(open func() error) error {
+	w.trial.Phases.ReadyNS = Now()
+	if err := w.snapshot(recording.AtGate, 0); err != nil {
+		return err
+	}
+	if w.c.stacks {
+		names, err := w.c.symbols.Process(w.trial.PID)
+		if err != nil {
+			return fmt.Errorf("read mappings: %w", err)
+		}
+		w.names = names
+	}
+	if err := w.baseline(); err != nil {
+		return err
+	}
+	w.trial.Phases.GateNS = Now()
+	if err := w.c.probes.OpenGate(w.trial.Phases.GateNS); err != nil {
+		return fmt.Errorf("open gate: %w", err)
+	}
+	return open()
+}
+
+func (w *Watch) baseline() error {
+	var err error
+	if w.atGate.threads, err = w.c.probes.Gauge(bpf.GaugeThreads); err != nil {
+		return err
+	}
+	if w.atGate.awaiting, err = w.c.probes.Gauge(bpf.GaugeAwaiting); err != nil {
+		return err
+	}
+	live, err := w.c.probes.Live()
+	if err != nil {
+		return err
+	}
+	w.restartDrain()
+	w.atGate.switches = switchesOf(live, w.gone)
+	w.atGate.cpuNS, err = cpuTime(w.trial.PID)
+	w.trial.CPU.SetupNS = w.atGate.cpuNS
+	return err
+}
+
+// Held reads /proc while the origin holds the answers to so many requests.
+func (w *Watch) Held(waiting int) error {
+	return w.snapshot(recording.AtHeld, waiting)
+}
+
+// Done collects everything. The process stands at its second gate: it has finished its work and is still
+// there. Of one that is not, what the kernel side has is collected all the same, and the error says so.
+func (w *Watch) Done() error {
+	w.trial.Phases.DoneNS = Now()
+	var errs []error
+	cpu, err := cpuTime(w.trial.PID)
+	errs = append(errs, err)
+	if err == nil {
+		w.trial.CPU.WorkNS = cpu - w.atGate.cpuNS
+	}
+	w.stopDrain()
+	errs = append(errs, w.drainErr, w.collect(), w.snapshot(recording.AtEnd, 0))
+	return errors.Join(errs...)
+}
+
+// Close ends the watch.
+func (w *Watch) Close() error {
+	w.stopDrain()
+	if w.names == nil {
+		return nil
+	}
+	return w.names.Close()
+}
+
+func (w *Watch) startDrain() {
+	w.stop, w.stopped = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(w.stopped)
+		tick := time.NewTicker(drainEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				w.drain()
+			case <-w.stop:
+				w.drain()
+				return
+			}
+		}
+	}()
+}
+
+func (w *Watch) drain() {
+	err := w.c.probes.Drain(
+		func(thread bpf.Thread) { w.gone = append(w.gone, thread) },
+		func(connection bpf.Connection) { w.closed = append(w.closed, connection) },
+	)
+	if w.drainErr == nil {
+		w.drainErr = err
+	}
+}
+
+// stopDrain reads what is in the ring and stops; after it, gone and closed are the caller's.
+func (w *Watch) stopDrain() {
+	if w.stop == nil {
+		return
+	}
+	close(w.stop)
+	<-w.stopped
+	w.stop = nil
+}
+
+func (w *Watch) restartDrain() {
+	w.stopDrain()
+	w.startDrain()
+}
+
+// cpuTime is the process CPU clock of another process, threads that are gone included: the clock id is
+// MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of include/linux/posix-timers.h.
+func cpuTime(pid int) (int64, error) {
+	const schedClock = 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^uint32(pid)<<3|schedClock), &ts); err != nil {
+		return 0, fmt.Errorf("read CPU clock of process %d: %w", pid, err)
+	}
+	return ts.Nano(), nil
+}
