@@ -1,0 +1,180 @@
+package workload
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"sync"
+)
+
+// childName is argv[0] of a child that runs a model inside weft's own binary.
+const childName = "weft-model"
+
+// profileRate is the heap sampling of profiled trials, in bytes allocated a
+// sample.
+const profileRate = 4096
+
+// Exit codes of a child of weft's own.
+const (
+	exitOK     = 0
+	exitFailed = 1 // set-up failed, and weft was told why
+	exitUsage  = 2 // not started by weft
+	exitOrphan = 3 // weft went away
+)
+
+// IsChild reports whether this process was started to run a model: then
+// [RunChild] has to be called first thing in main, before anything else of
+// weft is touched, so that the child carries as little of weft as can be.
+func IsChild(args []string) bool { return len(args) > 0 && args[0] == childName }
+
+// RunChild runs the model that args name (argv: "weft-model", the model, the
+// Config as JSON) and returns the exit code of the process. It talks to its
+// parent over descriptors 3 and 4.
+func RunChild(args []string) int {
+	if len(args) != 3 {
+		fmt.Fprintln(os.Stderr, "weft-model is started by weft itself: run weft compare")
+		return exitUsage
+	}
+	// No samples at the default rate: they could not be told apart later, and
+	// a timed trial takes none.
+	runtime.MemProfileRate = 0
+	cfg, model, err := childConfig(args)
+	if cfg.Profile {
+		runtime.MemProfileRate = profileRate
+	}
+	c := child{in: bufio.NewReaderSize(pipeFile(gateIn), 64), out: pipeFile(gateOut), cfg: cfg}
+	var f *fetch
+	if err == nil {
+		f, err = newFetch(context.Background(), cfg)
+	}
+	if err != nil {
+		if err := sayJSON(c.out, wordFailed, setupFailure{Error: boundedText(err)}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return exitFailed
+	}
+	return c.run(f, model)
+}
+
+func childConfig(args []string) (Config, Model, error) {
+	var cfg Config
+	if err := json.Unmarshal([]byte(args[2]), &cfg); err != nil {
+		return Config{}, Model{}, fmt.Errorf("read config: %w", err)
+	}
+	model, err := Lookup(args[1])
+	if err == nil && model.run == nil {
+		err = fmt.Errorf("%w %q: it is a program of its own", ErrModel, model.Name)
+	}
+	return cfg, model, err
+}
+
+// child is the child's side of the gate.
+type child struct {
+	in  *bufio.Reader
+	cfg Config
+
+	mu  sync.Mutex // out, which a heap answer and done share
+	out io.Writer
+}
+
+// run goes through the gate once.
+func (c *child) run(f *fetch, model Model) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := c.say(wordReady); err != nil {
+		return exitOrphan
+	}
+	if word, err := readLine(c.in); err != nil || word != wordGo {
+		return exitOrphan
+	}
+	// Profiled trials answer to heap at any time, and pay a goroutine and a
+	// thread for it. Others read nothing until they are done.
+	ended := make(chan int, 1)
+	if c.cfg.Profile {
+		go func() { ended <- c.listen() }()
+	}
+	result := Result{StartNS: monotonicNS(), MemProfileRate: int64(runtime.MemProfileRate)}
+	cpu := processCPUNS()
+	f.endNS, f.endCPUNS = result.StartNS, cpu // of no requests at all
+	if c.cfg.Requests > 0 {
+		model.run(f)
+	}
+	result.EndNS, result.CPUNS = f.endNS, f.endCPUNS-cpu
+
+	runtime.ReadMemStats(&after)
+	result.AllocBytes = int64(after.TotalAlloc - before.TotalAlloc)
+	result.AllocObjects = int64(after.Mallocs - before.Mallocs)
+	result.Units, result.Failures = f.units(), f.failures
+	result.Digest = f.digest()
+	if err := c.done(result); err != nil {
+		return exitOrphan
+	}
+	if !c.cfg.Profile {
+		return c.listen()
+	}
+	code := <-ended
+	runtime.KeepAlive(f) // the pages are in use, in a heap profile taken at the end
+	return code
+}
+
+// listen answers the parent until it lets the child go.
+func (c *child) listen() int {
+	for {
+		word, err := readLine(c.in)
+		if err != nil {
+			// The parent is gone: nobody waits for the work. In a profiled
+			// trial the model may still be at it.
+			os.Exit(exitOrphan)
+		}
+		switch word {
+		case wordExit:
+			return exitOK
+		case wordHeap:
+			if err := c.heap(); err != nil {
+				os.Exit(exitOrphan)
+			}
+		}
+	}
+}
+
+func (c *child) say(word string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := io.WriteString(c.out, word+"\n"); err != nil {
+		return fmt.Errorf("say %s: %w", word, err)
+	}
+	return nil
+}
+
+func (c *child) done(r Result) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return sayJSON(c.out, wordDone, r)
+}
+
+// heap collects garbage, so that the profile is of what is in use now, and
+// sends it.
+func (c *child) heap() error {
+	runtime.GC()
+	var profile bytes.Buffer
+	if c.cfg.Profile {
+		if err := pprof.Lookup("heap").WriteTo(&profile, 0); err != nil {
+			return fmt.Errorf("write heap profile: %w", err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := fmt.Fprintf(c.out, "%s %d\n", wordHeap, profile.Len()); err != nil {
+		return fmt.Errorf("say heap: %w", err)
+	}
+	if _, err := profile.WriteTo(c.out); err != nil {
+		return fmt.Errorf("send heap profile: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package workload is what weft compares: one scenario, done under several
+// concurrency models, each trial in a fresh child process held at a gate.
+//
+// The words. A [Model] is a named way of doing the work concurrently. The
+// scenario fetch asks an origin for pages and makes one list of departures out
+// of them; a page is the unit that costs are divided by. A [Plan] gives the
+// order of the trials; a [Trial] is one execution of one model. The parent
+// starts a child ([Start]), which sets itself up and says that it is ready; the
+// parent opens the gate; the child works, says that it is done, with its
+// [Result], and waits to be let go. All times are CLOCK_MONOTONIC nanoseconds,
+// which parent, child and kernel share.
+//
+// The stage after this one is the collector, which watches the child between
+// its gates. Package origin, below, is the other end of the connections;
+// package http1 is the client that the models share.
+package workload

@@ -1,0 +1,127 @@
+package workload
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// TestMain lets the test binary play the roles that weft's own binary plays,
+// and those of children that misbehave.
+func TestMain(m *testing.M) {
+	switch {
+	case IsChild(os.Args):
+		os.Exit(RunChild(os.Args))
+	case origin.IsChild(os.Args):
+		os.Exit(origin.RunChild(os.Args))
+	case os.Args[0] == badChildName:
+		os.Exit(badChild(os.Args[1]))
+	}
+	os.Exit(m.Run())
+}
+
+func self(t testing.TB) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+// within is a context that ends well before the test's own time.
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// spawnOrigin starts an origin in a process of its own.
+func spawnOrigin(t testing.TB, change func(*origin.Config)) *origin.Handle {
+	t.Helper()
+	cfg := origin.DefaultConfig()
+	cfg.Latency = 0
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := origin.Spawn(within(t, 10*time.Second), self(t), cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// startModel starts a child at its gate.
+func startModel(t testing.TB, ctx context.Context, name string, cfg Config) *Process {
+	t.Helper()
+	m, err := Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := ModelCommand(self(t), m, cfg)
+	// A child built with -race would sleep for a second at its end.
+	command.Env = append(Environ(), "GORACE=atexit_sleep_ms=0")
+	p, err := Start(ctx, command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Kill()
+		_, _ = p.Wait() // tests of its outcome have waited themselves
+	})
+	if err := p.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// runModel runs a whole trial.
+func runModel(t testing.TB, name string, cfg Config) Result {
+	t.Helper()
+	ctx := within(t, 60*time.Second)
+	p := startModel(t, ctx, name, cfg)
+	if err := p.Go(); err != nil {
+		t.Fatal(err)
+	}
+	result, err := p.Done(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := p.Wait(); err != nil {
+		t.Fatalf("child ended with %v: %v", status, err)
+	}
+	return result
+}
+
+// fetchPage gets a page of the given size from a real origin.
+func fetchPage(t testing.TB, size int, page Page) []byte {
+	t.Helper()
+	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = size })
+	response, err := http.Get(h.URL() + page.Target())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) != size {
+		t.Fatalf("page of %d bytes, want %d", len(text), size)
+	}
+	return text
+}

@@ -1,0 +1,76 @@
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Model is a named way of doing the work concurrently.
+type Model struct {
+	Name       string
+	Summary    string // half a line for --list
+	Sequential bool   // never has more than one request in flight
+	Threads    bool   // has one operating system thread for each request in flight
+	HeapPprof  bool   // answers to heap with a pprof profile
+
+	// run does the whole scenario and returns when every page is finished.
+	// Nil for a model that is an external program.
+	run func(*fetch)
+}
+
+// ErrModel is the name of a model that does not exist.
+var ErrModel = errors.New("unknown model")
+
+// Models lists the models that this build of weft knows, in the order of
+// reports.
+func Models() []Model {
+	return []Model{
+		{
+			Name:       "go-sequential",
+			Summary:    "one request after another, one connection",
+			Sequential: true, HeapPprof: true,
+			run: runSequential,
+		}, {
+			Name:    "go-threads",
+			Summary: "one locked OS thread a task, blocking sockets, no network poller",
+			Threads: true, HeapPprof: true,
+			run: runThreads,
+		}, {
+			Name:      "go-goroutines",
+			Summary:   "one goroutine a task, parked in the network poller",
+			HeapPprof: true,
+			run:       runGoroutines,
+		}, {
+			Name:      "go-nethttp",
+			Summary:   "one goroutine a request with net/http, as people write it",
+			HeapPprof: true,
+			run:       runNetHTTP,
+		},
+	}
+}
+
+// Lookup finds a model by its name. An unknown name is ErrModel, with the
+// names that are known.
+func Lookup(name string) (Model, error) {
+	models := Models()
+	i := slices.IndexFunc(models, func(m Model) bool { return m.Name == name })
+	if i >= 0 {
+		return models[i], nil
+	}
+	names := make([]string, len(models))
+	for i, m := range models {
+		names[i] = m.Name
+	}
+	return Model{}, fmt.Errorf("%w %q: one of %s", ErrModel, cut(name), strings.Join(names, ", "))
+}
+
+// Concurrency returns how many requests the model has in flight at most when
+// it is asked for n.
+func (m Model) Concurrency(n int) int {
+	if m.Sequential {
+		return 1
+	}
+	return n
+}

@@ -1,0 +1,180 @@
+package workload
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind is what a trial is for.
+type Kind string
+
+// The kinds of trials.
+const (
+	Warmup   Kind = "warmup"   // not evaluated
+	Measured Kind = "measured" // counters only, timed
+	Held     Kind = "held"     // the origin answers nobody until all wait: what a waiting task costs
+	Profiled Kind = "profiled" // held too; stacks and heap, never timed
+	Control  Kind = "control"  // through the gate without work: what the program costs before any
+)
+
+// Trial is one execution of one model in a fresh process.
+type Trial struct {
+	Number      int // from 1, in the order of execution
+	Model       string
+	Kind        Kind
+	Concurrency int // what the model is asked for
+	Requests    int // 0 in control trials
+	Hold        int // how many requests the origin waits for, 0 for none
+}
+
+// Plan is what a comparison consists of. The counts are trials per model.
+type Plan struct {
+	Models      []string
+	Runs        int // measured trials
+	Warmups     int
+	Held        int // pairs of held trials, at a tenth of the concurrency and at all of it
+	Profiled    int
+	Controls    int
+	Requests    int // of one trial
+	Concurrency int
+	KeepAlive   bool
+}
+
+// CheckValid reports the first thing wrong with p.
+func (p Plan) CheckValid() error {
+	if len(p.Models) == 0 {
+		return fmt.Errorf("plan: no models: name some of weft compare --list")
+	}
+	seen := make(map[string]bool)
+	for _, name := range p.Models {
+		if _, err := Lookup(name); err != nil {
+			return fmt.Errorf("plan: %w", err)
+		}
+		if seen[name] {
+			return fmt.Errorf("plan: model %s twice", name)
+		}
+		seen[name] = true
+	}
+	for _, count := range []struct {
+		name       string
+		value, min int
+	}{
+		{"runs", p.Runs, 0}, {"warm-ups", p.Warmups, 0}, {"held trials", p.Held, 0},
+		{"profiled trials", p.Profiled, 0}, {"control trials", p.Controls, 0},
+		{"requests", p.Requests, 1}, {"concurrency", p.Concurrency, 1},
+	} {
+		if count.value < count.min {
+			return fmt.Errorf("plan: %d %s, want at least %d", count.value, count.name, count.min)
+		}
+	}
+	return nil
+}
+
+// Trials returns the trials in their order: warm-ups, measured, held,
+// profiled, control. Each kind goes round by round through all models, never
+// all trials of one model in a row, so that what drifts on the host meets them
+// all; round r of the measured trials begins with model r mod m, so that no
+// model always follows the start. p has to be valid.
+func (p Plan) Trials() []Trial {
+	var trials []Trial
+	add := func(model string, kind Kind, concurrency int) {
+		t := Trial{
+			Number: len(trials) + 1, Model: model, Kind: kind,
+			Concurrency: concurrency, Requests: p.Requests,
+		}
+		switch kind {
+		case Held, Profiled:
+			t.Hold = min(concurrency, p.Requests)
+		case Control:
+			t.Requests = 0
+		}
+		trials = append(trials, t)
+	}
+	rounds := func(n int, kind Kind, rotate bool) {
+		for r := range n {
+			for i := range p.Models {
+				if rotate {
+					i = (i + r) % len(p.Models)
+				}
+				add(p.Models[i], kind, p.concurrency(p.Models[i]))
+			}
+		}
+	}
+	rounds(p.Warmups, Warmup, false)
+	rounds(p.Runs, Measured, true)
+	for range p.Held {
+		for _, model := range p.Models {
+			for _, concurrency := range heldAt(p.concurrency(model)) {
+				add(model, Held, concurrency)
+			}
+		}
+	}
+	rounds(p.Profiled, Profiled, false)
+	rounds(p.Controls, Control, false)
+	return trials
+}
+
+// heldAt returns the concurrencies of a pair of held trials. What a task costs
+// is the difference of the two, over the difference in tasks.
+func heldAt(concurrency int) []int {
+	if few := max(1, concurrency/10); few < concurrency {
+		return []int{few, concurrency}
+	}
+	return []int{concurrency}
+}
+
+func (p Plan) concurrency(model string) int {
+	m, err := Lookup(model)
+	if err != nil {
+		return p.Concurrency // an invalid plan
+	}
+	return m.Concurrency(p.Concurrency)
+}
+
+// Config returns what the child of trial t is told; timeout is of a request.
+func (p Plan) Config(t Trial, url string, timeout time.Duration) Config {
+	return Config{
+		URL: url, Requests: t.Requests, Concurrency: t.Concurrency, KeepAlive: p.KeepAlive,
+		TimeoutNS: timeout.Nanoseconds(), Profile: t.Kind == Profiled, Model: t.Model,
+	}
+}
+
+// Rough costs, for the estimate only.
+const (
+	trialCost   = 250 * time.Millisecond // starting a child, attaching, reading out
+	heldCost    = 700 * time.Millisecond // waiting until all wait, and measuring
+	requestCost = 600 * time.Microsecond // CPU of one request, origin and child
+)
+
+// Estimate is roughly how long the whole plan takes with an origin that
+// answers after the latency, at most rate pages a second (0 is no limit).
+func (p Plan) Estimate(latency time.Duration, rate float64) time.Duration {
+	var total time.Duration
+	for _, t := range p.Trials() {
+		total += t.Estimate(latency, rate)
+	}
+	return total
+}
+
+// Estimate is roughly how long the trial takes, its start and end included.
+func (t Trial) Estimate(latency time.Duration, rate float64) time.Duration {
+	return trialCost + t.work(latency, rate)
+}
+
+func (t Trial) work(latency time.Duration, rate float64) time.Duration {
+	if t.Requests == 0 {
+		return 0
+	}
+	waves := (t.Requests + t.Concurrency - 1) / t.Concurrency
+	work := time.Duration(waves)*latency + time.Duration(t.Requests)*requestCost
+	if rate > 0 {
+		work = max(work, time.Duration(float64(t.Requests)/rate*float64(time.Second)))
+	}
+	switch t.Kind {
+	case Held:
+		work += heldCost
+	case Profiled:
+		work += work/2 + heldCost
+	}
+	return work
+}

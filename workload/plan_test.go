@@ -1,0 +1,86 @@
+package workload
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPlanOrder(t *testing.T) {
+	p := Plan{
+		Models: []string{"go-threads", "go-sequential", "go-goroutines"},
+		Runs:   4, Warmups: 1, Held: 1, Profiled: 1, Controls: 1, Requests: 23, Concurrency: 50,
+	}
+	short := map[string]string{"go-threads": "t", "go-sequential": "s", "go-goroutines": "g"}
+	var got []string
+	for i, trial := range p.Trials() {
+		if trial.Number != i+1 {
+			t.Errorf("trial %d has number %d", i+1, trial.Number)
+		}
+		got = append(got, fmt.Sprintf("%s:%s%d/%d/%d", trial.Kind, short[trial.Model], trial.Concurrency, trial.Requests, trial.Hold))
+	}
+	want := strings.Fields(`
+		warmup:t50/23/0 warmup:s1/23/0 warmup:g50/23/0
+		measured:t50/23/0 measured:s1/23/0 measured:g50/23/0
+		measured:s1/23/0 measured:g50/23/0 measured:t50/23/0
+		measured:g50/23/0 measured:t50/23/0 measured:s1/23/0
+		measured:t50/23/0 measured:s1/23/0 measured:g50/23/0
+		held:t5/23/5 held:t50/23/23 held:s1/23/1 held:g5/23/5 held:g50/23/23
+		profiled:t50/23/23 profiled:s1/23/1 profiled:g50/23/23
+		control:t50/0/0 control:s1/0/0 control:g50/0/0`)
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestPlanCheckValid(t *testing.T) {
+	good := Plan{Models: []string{"go-threads"}, Runs: 6, Requests: 100, Concurrency: 100}
+	if err := good.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*Plan){
+		"no models":   func(p *Plan) { p.Models = nil },
+		"unknown":     func(p *Plan) { p.Models = []string{"x"} },
+		"twice":       func(p *Plan) { p.Models = []string{"go-threads", "go-threads"} },
+		"runs":        func(p *Plan) { p.Runs = -1 },
+		"requests":    func(p *Plan) { p.Requests = 0 },
+		"concurrency": func(p *Plan) { p.Concurrency = 0 },
+	} {
+		p := good
+		spoil(&p)
+		if err := p.CheckValid(); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestPlanConfig(t *testing.T) {
+	p := Plan{Models: []string{"go-nethttp"}, Profiled: 1, Requests: 23, Concurrency: 5, KeepAlive: true}
+	got := p.Config(p.Trials()[0], "http://h", 3*time.Second)
+	want := Config{URL: "http://h", Requests: 23, Concurrency: 5, KeepAlive: true, TimeoutNS: 3e9, Profile: true, Model: "go-nethttp"}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	plan := func(model string) Plan {
+		return Plan{Models: []string{model}, Runs: 6, Requests: 100, Concurrency: 100}
+	}
+	for _, c := range []struct {
+		plan     Plan
+		latency  time.Duration
+		rate     float64
+		min, max time.Duration
+	}{
+		{plan("go-sequential"), 20 * time.Millisecond, 0, 12 * time.Second, 16 * time.Second},
+		{plan("go-threads"), 20 * time.Millisecond, 0, time.Second, 4 * time.Second},
+		{plan("go-threads"), 0, 5.9, 100 * time.Second, 110 * time.Second},
+		{Plan{Models: []string{"go-threads"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, trialCost, trialCost},
+	} {
+		if got := c.plan.Estimate(c.latency, c.rate); got < c.min || got > c.max {
+			t.Errorf("%v at %v: %v, want %v to %v", c.plan.Models, c.latency, got, c.min, c.max)
+		}
+	}
+}

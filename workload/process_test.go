@@ -1,0 +1,346 @@
+package workload
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// startBad starts a child that misbehaves.
+func startBad(t *testing.T, ctx context.Context, how string, profile bool) *Process {
+	t.Helper()
+	p, err := Start(ctx, Command{
+		Path: self(t), Args: []string{badChildName, how},
+		Config: Config{Requests: 23, Concurrency: 1, Profile: profile},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Kill()
+		_, _ = p.Wait() // tests of its outcome have waited themselves
+		if err := unix.Kill(p.PID(), 0); err != unix.ESRCH {
+			t.Errorf("process %d is still there: %v", p.PID(), err)
+		}
+	})
+	return p
+}
+
+func TestNeverReady(t *testing.T) {
+	for _, c := range []struct {
+		how   string
+		want  error
+		texts []string
+	}{
+		{"hangs before ready", ErrNotReady, []string{"after ", "importing the world", "set-up"}},
+		{"cannot start", ErrSetup, []string{"no module named gevent"}},
+		{"says rubbish", ErrProtocol, []string{`\x1b[31mreadiness\x00`}},
+		{"says a huge line", ErrProtocol, []string{"longer than 65536 bytes"}},
+		{"closes its pipe", ErrProtocol, []string{"closed its pipe"}},
+		{"exits 3", ErrDied, []string{"exit code 3", "out of luck"}},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			t.Parallel()
+			p := startBad(t, context.Background(), c.how, false)
+			patience := 10 * time.Second
+			if c.want == ErrNotReady {
+				patience = 300 * time.Millisecond
+			}
+			err := p.Ready(within(t, patience))
+			checkError(t, err, c.want, c.texts...)
+		})
+	}
+}
+
+func checkError(t *testing.T, err, want error, texts ...string) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error %q does not say %q", err, text)
+		}
+	}
+	if len(err.Error()) > 4*(maxFirst+maxLast)+1000 {
+		t.Errorf("error of %d bytes", len(err.Error()))
+	}
+}
+
+func TestNeverDone(t *testing.T) {
+	for _, c := range []struct {
+		how   string
+		want  error
+		texts []string
+	}{
+		{"hangs in work", context.DeadlineExceeded, []string{"wait for done", "no answer"}},
+		{"dies by signal", ErrDied, []string{"signal 15"}},
+		{"exits 0 in work", ErrDied, []string{"exit code 0"}},
+		{"sends half a line", ErrDied, []string{"exit code 0"}},
+		{"lies about its work", ErrProtocol, []string{"24 units of 23"}},
+		{"sends no JSON", ErrProtocol, []string{`"23"`}},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			t.Parallel()
+			p := startBad(t, context.Background(), c.how, false)
+			if err := errors.Join(p.Ready(within(t, 10*time.Second)), p.Go()); err != nil {
+				t.Fatal(err)
+			}
+			patience := 10 * time.Second
+			if c.want == context.DeadlineExceeded {
+				patience = 300 * time.Millisecond
+			}
+			_, err := p.Done(within(t, patience))
+			checkError(t, err, c.want, c.texts...)
+		})
+	}
+}
+
+func TestBadHeap(t *testing.T) {
+	for _, c := range []struct {
+		how  string
+		want error
+		text string
+	}{
+		{"hangs in work", context.DeadlineExceeded, "wait for heap"},
+		{"sends a heap too big", ErrProtocol, fmt.Sprint(maxHeap + 1)},
+		{"sends half a heap", ErrDied, "read heap"},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			t.Parallel()
+			p := startBad(t, context.Background(), c.how, true)
+			if err := errors.Join(p.Ready(within(t, 10*time.Second)), p.Go()); err != nil {
+				t.Fatal(err)
+			}
+			patience := 10 * time.Second
+			if c.want == context.DeadlineExceeded {
+				patience = 300 * time.Millisecond
+			}
+			_, err := p.Heap(within(t, patience))
+			checkError(t, err, c.want, c.text)
+		})
+	}
+	p := startBad(t, context.Background(), "hangs in work", false)
+	if _, err := p.Heap(within(t, time.Second)); err == nil {
+		t.Error("a child that is not profiled was asked for its heap")
+	}
+}
+
+// TestTimeoutKills: the end of the context of Start is the end of the child,
+// whatever it does, and is told as that.
+func TestTimeoutKills(t *testing.T) {
+	p := startBad(t, within(t, 300*time.Millisecond), "ignores its parent", false)
+	if err := errors.Join(p.Ready(context.Background()), p.Go()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.Done(context.Background())
+	checkError(t, err, context.DeadlineExceeded, "killed after")
+	<-p.Exited()
+	status, err := p.Wait()
+	if status.Signal != syscall.SIGKILL {
+		t.Errorf("ended with %v", status)
+	}
+	checkError(t, err, ErrDied, "signal 9")
+}
+
+// TestKillsTheGroup: what a child started ends with it.
+func TestKillsTheGroup(t *testing.T) {
+	p, err := Start(context.Background(), Command{
+		Path: "/bin/sh", Args: []string{"sh", "-c", `sleep 1000 & echo "failed {\"error\":\"$!\"}" >&4; exit 0`},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Ready(within(t, 10*time.Second))
+	checkError(t, err, ErrSetup)
+	var pid int
+	if _, err := fmt.Sscanf(err.Error()[strings.Index(err.Error(), `"`):], `"%d"`, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		// An orphan that is dead may stay a zombie until init looks.
+		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || bytes.Contains(state, []byte(") Z ")) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("grandchild %d lives", pid)
+		}
+	}
+}
+
+// TestShellChild: the protocol is simple enough for a shell script.
+func TestShellChild(t *testing.T) {
+	const script = `
+echo ready >&4
+read word <&3; [ "$word" = go ] || exit 9
+echo "done {\"units\": 0, \"start_ns\": 5, \"end_ns\": 5, \"digest\": \"$(printf 0%.0s $(seq 64))\"}" >&4
+read word <&3; [ "$word" = exit ] || exit 9
+`
+	ctx := within(t, 10*time.Second)
+	p, err := Start(ctx, Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Config: Config{Concurrency: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Ready(ctx), p.Go()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Done(ctx)
+	if err != nil || r.StartNS != 5 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := p.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	if _, err := Start(context.Background(), Command{Path: "/nonexistent", Args: []string{"x"}}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	p, err := Start(context.Background(), Command{Path: self(t), Args: []string{childName, "go-fibers"}, Config: Config{URL: "http://127.0.0.1:1", Concurrency: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkError(t, p.Ready(within(t, 10*time.Second)), ErrSetup, "unknown model", "go-threads")
+	if _, err := p.Wait(); err == nil {
+		t.Error("a child that failed ended well")
+	}
+}
+
+// TestOrphanEnds: a child whose parent's pipe ends is gone, at the gate, in
+// profiled work and after it.
+func TestOrphanEnds(t *testing.T) {
+	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = 1 << 10 })
+	for _, c := range []struct {
+		where   string
+		profile bool
+	}{{"at the gate", false}, {"in profiled work", true}, {"after work", false}} {
+		t.Run(c.where, func(t *testing.T) {
+			ctx := within(t, 10*time.Second)
+			hold := 0
+			if c.where == "in profiled work" {
+				hold = 1
+			}
+			if err := h.Begin(ctx, hold); err != nil {
+				t.Fatal(err)
+			}
+			p := startModel(t, ctx, "go-goroutines", Config{URL: h.URL(), Requests: 3, Concurrency: 1, Profile: c.profile})
+			var err error
+			switch c.where {
+			case "in profiled work":
+				_ = p.Go()
+				_, err = h.Held(ctx)
+			case "after work":
+				_ = p.Go()
+				_, err = p.Done(ctx)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.toChild.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if status, _ := p.Wait(); status.Code != exitOrphan {
+				t.Errorf("ended with %v, want exit code %d", status, exitOrphan)
+			}
+		})
+	}
+}
+
+// TestHeap asks for profiles during the hold and at the end.
+func TestHeap(t *testing.T) {
+	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = 30 << 10 })
+	for _, m := range Models() {
+		t.Run(m.Name, func(t *testing.T) {
+			ctx := within(t, 20*time.Second)
+			concurrency := m.Concurrency(23)
+			if err := h.Begin(ctx, concurrency); err != nil {
+				t.Fatal(err)
+			}
+			p := startModel(t, ctx, m.Name, Config{URL: h.URL(), Requests: 29, Concurrency: concurrency, KeepAlive: true, Profile: true})
+			if err := p.Go(); err != nil {
+				t.Fatal(err)
+			}
+			waiting, err := h.Held(ctx)
+			if err != nil || waiting != concurrency {
+				t.Fatalf("%d held, want %d: %v", waiting, concurrency, err)
+			}
+			checkHeap(t, p, ctx)
+			if err := h.Release(ctx); err != nil {
+				t.Fatal(err)
+			}
+			checkHeap(t, p, ctx) // while it works, or at its end
+			r, err := p.Done(ctx)
+			if err != nil || r.Units != 29 || r.MemProfileRate != profileRate {
+				t.Errorf("%+v, %v", r, err)
+			}
+			checkHeap(t, p, ctx)
+			if err := p.Release(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func checkHeap(t *testing.T, p *Process, ctx context.Context) {
+	t.Helper()
+	profile, err := p.Heap(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(profile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil || !bytes.Contains(text, []byte("inuse_space")) || !bytes.Contains(text, []byte("workload.")) {
+		t.Errorf("profile of %d bytes does not look like one: %v", len(text), err)
+	}
+}
+
+func TestExtract(t *testing.T) {
+	var e extract
+	fmt.Fprint(&e, "panic: no more\n")
+	if got := e.String(); got != "panic: no more" {
+		t.Errorf("short output: %q", got)
+	}
+	for i := range 10_000 {
+		fmt.Fprintf(&e, "line %d\n", i)
+	}
+	fmt.Fprint(&e, strings.Repeat("x", 3*maxLast)+"end")
+	got := e.String()
+	if len(got) > maxFirst+maxLast+10 || !strings.HasPrefix(got, "panic: no more\nline 0\n") || !strings.HasSuffix(got, "xend") {
+		t.Errorf("extract of %d bytes: %q", len(got), got)
+	}
+}
+
+func TestEnvironIsAllowed(t *testing.T) {
+	t.Setenv("WEFT_TEST_SECRET", "x")
+	t.Setenv("LC_TEST", "x")
+	t.Setenv("GOGC", "50")
+	got := strings.Join(Environ(), "\n")
+	if strings.Contains(got, "SECRET") || !strings.Contains(got, "LC_TEST=x") || !strings.Contains(got, "GOGC=50") {
+		t.Errorf("environment:\n%s", got)
+	}
+}
