@@ -122,6 +122,8 @@ static __always_inline struct connection *connection_begin(struct sock *sk, void
 	struct connection *found;
 	__u8 one = 1;
 
+	if (bpf_map_lookup_elem(&refused, &cookie))
+		return 0; /* counted as lost: it stays so when room is made */
 	fill_address(&connection, sk);
 	if (!bpf_map_update_elem(map, &cookie, &connection, BPF_NOEXIST)) {
 		if (totals)
