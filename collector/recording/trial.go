@@ -56,7 +56,7 @@ type Work struct {
 // that are gone too).
 type CPU struct {
 	SetupNS int64 `json:"setup_ns"` // up to the gate, a duration
-	WorkNS  int64 `json:"work_ns"`  // from the gate to done, a duration
+	WorkNS  int64 `json:"work_ns"`  // from the gate to the last unit where the child tells, else to done, a duration
 }
 
 // Loss is something that could not be recorded.

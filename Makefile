@@ -1,0 +1,60 @@
+# `make help` lists the targets.
+
+GO ?= go
+CLANG_MAJOR := 19
+GO_NEEDED := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
+
+# Without cgo a model's threads are made by the Go runtime, whose stacks can be walked, and weft is one file.
+export CGO_ENABLED := 0
+
+# Debian keeps asm/types.h in a directory a machine type.
+export BPF2GO_CFLAGS := -I/usr/include/$(shell uname -m)-linux-gnu
+
+.PHONY: help run build test lint generate bench vm-test clean go
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+
+run: build ## compare the models with the defaults: the main job (as root)
+	./weft compare
+
+build: go ## build ./weft
+	$(GO) build -trimpath -o weft ./cmd/weft
+
+test: go ## run all tests; as root, those of the probes too
+	@[ "$$(id -u)" = 0 ] || echo "not root: the tests that load probes are skipped, each says so with -v"
+	$(GO) test -timeout 5m ./...
+
+lint: go ## gofmt, go vet, staticcheck, and the import rules (.depguard.json)
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) tool depguard ./...
+
+generate: go clang ## compile bpf/*.bpf.c again (wants clang of the pinned major)
+	clang-$(CLANG_MAJOR) --version | head -n 1
+	$(GO) generate ./bpf
+
+bench: go ## measure what weft itself costs, against the budgets
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+vm-test: go ## run the tests of the probes on Debian 12's kernel, in qemu
+	.ci/vm 6.1 ./bpf
+
+clean: ## remove what was built
+	rm -f weft
+
+# Says in one line when Go is missing or too old.
+go:
+	@found=$$($(GO) env GOVERSION 2>/dev/null | sed 's/^go//'); \
+	[ -n "$$found" ] || { echo "Go $(GO_NEEDED) or newer is needed, none was found: see https://go.dev/doc/install"; exit 1; }; \
+	oldest=$$(printf '%s\n' "$$found" "$(GO_NEEDED)" | sort -V | head -n 1); \
+	[ "$$oldest" = "$(GO_NEEDED)" ] || { echo "Go $$found was found, $(GO_NEEDED) or newer is needed: see https://go.dev/doc/install"; exit 1; }
+
+.PHONY: clang
+clang:
+	@missing=; for package in clang-$(CLANG_MAJOR) llvm-$(CLANG_MAJOR) libbpf-dev linux-libc-dev; do \
+		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } || \
+		{ echo "install:$$missing"; exit 1; }

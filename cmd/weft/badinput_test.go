@@ -1,0 +1,238 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// What can't be is said before anything starts: by a clear sentence and an exit code of its own.
+func TestBadInput(t *testing.T) {
+	needRoot(t)
+	stranger := httptest.NewServer(http.NotFoundHandler())
+	defer stranger.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := "http://" + listener.Addr().String()
+	listener.Close()
+	existing := t.TempDir()
+	tests := []struct {
+		name string
+		args []string
+		code int
+		says []string
+	}{
+		{"existing output", []string{"-o", existing}, exitUsage, []string{"exists", "--force"}},
+		{"force on what is no recording", []string{"-f", "-o", existing}, exitRecording, []string{existing}},
+		{"unwritable output", []string{"-o", "/proc/weft"}, exitFailed, []string{"/proc/weft", "choose a path"}},
+		{"no parent", []string{"-o", "/nonexistent/weft"}, exitFailed, []string{"/nonexistent", "parent"}},
+		{"no origin", []string{"--url", nobody}, exitOrigin, []string{"unreachable", nobody}},
+		{"not an origin", []string{"--url", stranger.URL}, exitOrigin, []string{"not a weft origin", "weft origin"}},
+		{"wrong URL", []string{"--url", "ftp://example.test"}, exitUsage, []string{"ftp"}},
+		{"https URL", []string{"--url", "https://example.test"}, exitUsage, []string{"only http://"}},
+		{"no concurrency", []string{"-c", "0"}, exitUsage, []string{"concurrency"}},
+		{"no requests", []string{"-n", "-1"}, exitUsage, []string{"requests"}},
+		{"unknown model", []string{"-m", "go-thread"}, exitUsage, []string{"go-thread", "go-threads"}},
+		{"unknown flag", []string{"--concurency", "3"}, exitUsage, []string{"--concurency", "--help"}},
+		{"an argument", []string{"now"}, exitUsage, []string{"now"}},
+		{"url and latency", []string{"--url", nobody, "--latency", "1s"}, exitUsage, []string{"url", "latency"}},
+		{"beyond the host", []string{"-n", "3000000", "-c", "3000000"}, exitLimit, []string{"ulimit -Hn", "ip_local_port_range"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, log := weft(t, append([]string{"compare"}, test.args...)...)
+			if code != test.code || out != "" {
+				t.Errorf("exit %d, want %d; stdout %q", code, test.code, out)
+			}
+			contains(t, "the message", log, test.says...)
+		})
+	}
+	if left, _ := filepath.Glob("weft-*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestReportOfWhatIsNoRecording(t *testing.T) {
+	empty, damaged, newer := t.TempDir(), t.TempDir(), t.TempDir()
+	write := func(dir, text string) {
+		if err := os.WriteFile(filepath.Join(dir, "run.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(damaged, `{"version": 1, "tool": "we`)
+	write(newer, `{"version": 99}`)
+	for dir, says := range map[string]string{empty: "not a weft recording", damaged: "damaged", newer: "newer weft"} {
+		code, out, log := weft(t, "report", dir)
+		if code != exitRecording || out != "" {
+			t.Errorf("exit %d, stdout %q", code, out)
+		}
+		contains(t, "the message", log, says, dir)
+	}
+}
+
+// As an ordinary user, compare says what is missing.
+func TestNoRoot(t *testing.T) {
+	needRoot(t)
+	cmd := weftProcess(t, "compare")
+	copyForEverybody(t, cmd)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != exitNotSupported {
+		t.Errorf("%v: %s", err, out)
+	}
+	contains(t, "the message", string(out), "CAP_BPF", "sudo")
+}
+
+// copyForEverybody lets another user run the test binary, which lies in a directory of root's.
+func copyForEverybody(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "weft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	data, err := os.ReadFile(cmd.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path, cmd.Dir = filepath.Join(dir, "weft"), dir
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(cmd.Path, data, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Behind sudo, the children run as the user who called it, and the files are that user's.
+func TestBehindSudo(t *testing.T) {
+	needRoot(t)
+	dir := newRecording(t)
+	cmd := weftProcess(t, "compare", "-q", "-n", "3", "-c", "3", "-r", "1", "-w", "0", "-m", "go-goroutines", "--latency", "300ms", "-o", dir)
+	copyForEverybody(t, cmd)
+	cmd.Env = append(cmd.Env, "SUDO_UID=65534", "SUDO_GID=65534")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child := childOf(t, cmd.Process.Pid, "weft-model")
+	var stat unix.Stat_t
+	if err := unix.Stat("/proc/"+strconv.Itoa(child), &stat); err != nil || stat.Uid != 65534 {
+		t.Errorf("the child runs as %d, %v", stat.Uid, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(openRecording(t, dir).Run.Files, ".", "trials") {
+		if err := unix.Stat(filepath.Join(dir, file), &stat); err != nil || stat.Uid != 65534 || stat.Gid != 65534 {
+			t.Errorf("%s belongs to %d:%d, %v", file, stat.Uid, stat.Gid, err)
+		}
+	}
+}
+
+// childOf waits for a child of a process whose argv[0] is name.
+func childOf(t *testing.T, parent int, name string) int {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(parent) + "/task/*/children")
+		for _, task := range tasks {
+			text, _ := os.ReadFile(task)
+			for _, pid := range strings.Fields(string(text)) {
+				line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+				if strings.HasPrefix(string(line), name+"\x00") {
+					n, err := strconv.Atoi(pid)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return n
+				}
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("process %d has no child %s", parent, name)
+	return 0
+}
+
+// A child that is killed is a failed trial; the rest of the plan is carried out and reported.
+func TestKilledChild(t *testing.T) {
+	needRoot(t)
+	dir := newRecording(t)
+	cmd := weftProcess(t, "compare", "-q", "-n", "5", "-c", "5", "-r", "3", "-w", "0", "-m", "go-goroutines", "--latency", "500ms", "-o", dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child := childOf(t, cmd.Process.Pid, "weft-model")
+	time.Sleep(100 * time.Millisecond) // into its work
+	if err := unix.Kill(child, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("exit %d, want %d", code, exitFailed)
+	}
+	contains(t, "the report", string(text), "go-goroutines", "killed")
+	failed := 0
+	for _, trial := range openRecording(t, dir).Trials {
+		if trial.Failure == nil {
+			continue
+		}
+		failed++
+		if trial.PID != child || trial.Failure.Cause != "died" || trial.Threads.Made == 0 || trial.Threads.Made != trial.Threads.Gone {
+			t.Errorf("failure %+v, threads %d made, %d gone", trial.Failure, trial.Threads.Made, trial.Threads.Gone)
+		}
+	}
+	if failed != 1 {
+		t.Errorf("%d failed trials, want 1", failed)
+	}
+}
+
+// Ctrl-C in the middle: what was finished is reported.
+func TestInterrupt(t *testing.T) {
+	needRoot(t)
+	dir := newRecording(t)
+	cmd := weftProcess(t, "compare", "-q", "-n", "5", "-c", "5", "-r", "50", "-w", "0", "-m", "go-goroutines,go-threads", "--latency", "50ms", "-o", dir)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if rec, err := recording.Open(dir); err == nil && len(rec.Trials) >= 5 {
+			break
+		}
+	}
+	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit %d, want %d\n%s", code, exitInterrupted, out.String())
+	}
+	rec := openRecording(t, dir)
+	if n := len(rec.Trials); n < 5 || n >= 100 || !rec.Run.Interrupted {
+		t.Errorf("%d trials, interrupted %v", n, rec.Run.Interrupted)
+	}
+	contains(t, "the report", out.String(), "go-goroutines", "go-threads", "interrupted", dir)
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/weft-profiler/weft/collector"
+	"github.com/weft-profiler/weft/workload"
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// compareOptions is what the command line of weft compare says.
+type compareOptions struct {
+	plan    workload.Plan
+	origin  origin.Config
+	noReuse bool
+	hold    bool
+	url     string
+	timeout time.Duration
+	output  string
+	force   bool
+	quiet   bool
+	json    bool
+	list    bool
+	command []string
+	tables  collector.Options // the kernel side's tables; the zero value is their default sizes
+}
+
+func defaultCompareOptions() compareOptions {
+	opts := compareOptions{
+		plan:    workload.Plan{Profiled: 1},
+		origin:  origin.DefaultConfig(),
+		command: os.Args,
+	}
+	opts.origin.Version = version
+	return opts
+}
+
+func compareCommand() *cobra.Command {
+	opts := defaultCompareOptions()
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Run the same work under several concurrency models and compare what it costs",
+		Long: "Fetches pages from an origin of its own, parses the prices out of each and sorts them, under each\n" +
+			"model in a process of its own, and reports what each model cost. Needs root.",
+		Example: "  sudo weft compare\n" +
+			"  sudo weft compare -n 1000 -c 500 --latency 100ms --models go-threads,go-goroutines\n" +
+			"  sudo weft compare --hold\n" +
+			"  sudo weft compare --json > result.json",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.list {
+				return listModels(cmd.OutOrStdout())
+			}
+			if err := checkURLAlone(cmd.Flags(), opts.url); err != nil {
+				return err
+			}
+			return compare(cmd, opts)
+		},
+	}
+	compareFlags(cmd, &opts)
+	return cmd
+}
+
+func compareFlags(cmd *cobra.Command, opts *compareOptions) {
+	flags := cmd.Flags()
+	flags.IntVarP(&opts.plan.Requests, "requests", "n", 100, "`PAGES` a trial")
+	flags.IntVarP(&opts.plan.Concurrency, "concurrency", "c", 100, "requests to have in flight at once")
+	flags.IntVarP(&opts.plan.Runs, "runs", "r", 6, "measured trials a model")
+	flags.IntVarP(&opts.plan.Warmups, "warmup", "w", 1, "trials a model that are thrown away, first")
+	flags.StringSliceVarP(&opts.plan.Models, "models", "m", modelNames(), "models, the first is the baseline")
+	flags.BoolVar(&opts.list, "list", false, "list the models and exit")
+	originFlags(flags, &opts.origin)
+	flags.BoolVar(&opts.noReuse, "no-keepalive", false, "open a connection for each request")
+	flags.BoolVar(&opts.hold, "hold", false, "add trials in which the origin holds its answers: memory by held task")
+	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
+	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")
+	flags.StringVarP(&opts.output, "output", "o", "", "`DIRECTORY` to write, new (default weft-<time>)")
+	flags.BoolVarP(&opts.force, "force", "f", false, "replace the recording in the output directory")
+	flags.BoolVarP(&opts.quiet, "quiet", "q", false, "no progress")
+	flags.BoolVar(&opts.json, "json", false, "print the report as JSON")
+}
+
+// checkURLAlone refuses flags on weft's own origin beside the URL of another.
+func checkURLAlone(flags *pflag.FlagSet, url string) error {
+	if url == "" {
+		return nil
+	}
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	originFlags(own, new(origin.Config))
+	var err error
+	own.VisitAll(func(f *pflag.Flag) {
+		if flags.Changed(f.Name) {
+			err = usagef("--url and --%s: say %s where that origin is started", f.Name, f.Name)
+		}
+	})
+	return err
+}
+
+func modelNames() []string {
+	var names []string
+	for _, m := range workload.Models() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+func listModels(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, m := range workload.Models() {
+		fmt.Fprintf(table, "%s\t%s\n", m.Name, m.Summary)
+	}
+	return table.Flush()
+}
+
+// complete derives what the flags imply and refuses what can't be, before anything is made.
+func (o *compareOptions) complete() error {
+	o.plan.KeepAlive = !o.noReuse
+	if o.hold {
+		o.plan.Held = 1
+	}
+	if o.output == "" {
+		o.output = "weft-" + time.Now().Format("20060102-150405")
+	}
+	if o.timeout <= 0 {
+		return usagef("timeout %v: give a trial more than no time", o.timeout)
+	}
+	if o.url != "" {
+		if _, err := workload.CheckURL(o.url); err != nil {
+			return usage(err)
+		}
+	}
+	if err := o.origin.CheckValid(); err != nil {
+		return usage(err)
+	}
+	return usage(o.plan.CheckValid())
+}
+
+// compare is weft compare: check, prepare, run the trials, report.
+func compare(cmd *cobra.Command, opts compareOptions) (err error) {
+	ctx := cmd.Context()
+	if err := opts.complete(); err != nil {
+		return err
+	}
+	if err := collector.Supported(); err != nil {
+		return err
+	}
+	c := &comparison{options: opts, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	if err := c.trials(ctx); err != nil {
+		return err
+	}
+	return c.report(ctx)
+}
+
+// prepare finds out everything that could be in the way, and then makes the output directory.
+func (c *comparison) prepare(ctx context.Context) error {
+	var err error
+	if c.user, err = userBehindSudo(os.Getenv); err != nil {
+		return err
+	}
+	if c.exe, err = os.Executable(); err != nil {
+		return fmt.Errorf("find weft's own file: %w", err)
+	}
+	if err := c.openOrigin(ctx); err != nil {
+		return err
+	}
+	if err := c.checkLimits(); err != nil {
+		return err
+	}
+	if err := c.openRecording(); err != nil {
+		return err
+	}
+	c.collector, err = collector.Open(c.options.tables)
+	return err
+}

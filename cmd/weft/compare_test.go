@@ -1,0 +1,174 @@
+package main
+
+import (
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-profiler/weft/collector"
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
+)
+
+// One comparison with bodies of one segment, held against what the origin counted by itself.
+func TestCompareAgreesWithTheOrigin(t *testing.T) {
+	needRoot(t)
+	dir := newRecording(t)
+	code, out, log := weft(t, "compare", "-q", "-n", "23", "-c", "7", "-r", "2", "-w", "1", "--hold",
+		"--latency", "30ms", "--page-size", "1024", "-o", dir)
+	if code != exitOK {
+		t.Fatalf("exit %d: %s\n%s", code, log, out)
+	}
+	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-nethttp", "0 events lost", "run.json")
+	rec := openRecording(t, dir)
+	if want := 4 * (1 + 2 + 1 + 1); len(rec.Trials) < want {
+		t.Errorf("%d trials, want at least %d", len(rec.Trials), want)
+	}
+	digest := rec.Trials[0].Work.Digest
+	for _, trial := range rec.Trials {
+		if !trial.OK() || trial.Work.Units != 23 || trial.Work.Digest != digest {
+			t.Errorf("trial %d: %+v, %+v", trial.Number, trial.Work, trial.Failure)
+		}
+		if trial.LostEvents() != 0 || len(trial.Missing) != 0 {
+			t.Errorf("trial %d: lost %v, missing %v", trial.Number, trial.Lost, trial.Missing)
+		}
+		checkBytes(t, trial)
+		checkInFlight(t, trial)
+		checkPhases(t, trial)
+	}
+	checkProfiles(t, rec)
+}
+
+// checkBytes compares every connection, by the client's port, headers included.
+func checkBytes(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	theirs := map[int]recording.OriginConnection{}
+	for _, c := range trial.Origin.Connections {
+		theirs[c.Port] = c
+	}
+	if len(theirs) != len(trial.Sockets.Connections) {
+		t.Errorf("trial %d: %d connections, the origin has %d", trial.Number, len(trial.Sockets.Connections), len(theirs))
+	}
+	for _, ours := range trial.Sockets.Connections {
+		address, err := netip.ParseAddrPort(ours.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, ok := theirs[int(address.Port())]
+		if !ok || c.InBytes != ours.SentBytes || c.OutBytes != ours.RecvBytes || c.Requests != ours.Replies {
+			t.Errorf("trial %d, port %d: we saw %+v, the origin %+v", trial.Number, address.Port(), ours, c)
+		}
+	}
+}
+
+// checkInFlight compares the greatest number of connections that awaited a reply with the origin's requests in
+// flight: they are the same thing seen from two sides where an answer is one segment.
+func checkInFlight(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	if trial.Sockets.Awaiting.Peak != trial.Origin.PeakInFlight {
+		t.Errorf("trial %d, %s: %d awaited a reply at once, the origin had %d in flight",
+			trial.Number, trial.Model, trial.Sockets.Awaiting.Peak, trial.Origin.PeakInFlight)
+	}
+	if trial.Sockets.Awaiting.Replies != 23 || trial.Origin.Requests != 23 {
+		t.Errorf("trial %d: %d replies, %d requests", trial.Number, trial.Sockets.Awaiting.Replies, trial.Origin.Requests)
+	}
+	curve := trial.Curves[recording.CurveAwaiting]
+	if slices.Max(curve.Greatest) != trial.Sockets.Awaiting.Peak {
+		t.Errorf("trial %d: curve %v, peak %d", trial.Number, curve.Greatest, trial.Sockets.Awaiting.Peak)
+	}
+}
+
+func checkPhases(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	p := trial.Phases
+	if !slices.IsSorted([]int64{1, p.StartNS, p.ReadyNS, p.GateNS, p.LastNS, p.DoneNS, p.ExitNS}) {
+		t.Errorf("trial %d: phases out of order: %+v", trial.Number, p)
+	}
+	if trial.CPU.WorkNS <= 0 || trial.CPU.SetupNS <= 0 {
+		t.Errorf("trial %d: CPU %+v", trial.Number, trial.CPU)
+	}
+	for _, point := range []string{recording.AtGate, recording.AtEnd} {
+		if s := trial.Snapshots[point]; s.RSSBytes == 0 || s.PSSBytes > s.RSSBytes || s.USSBytes > s.PSSBytes || s.FDs == 0 {
+			t.Errorf("trial %d: snapshot at %s: %+v", trial.Number, point, s)
+		}
+	}
+	if held, ok := trial.Snapshots[recording.AtHeld]; ok != (trial.Kind == recording.Held || trial.Kind == recording.Profiled) ||
+		ok && held.Waiting != int64(trial.Concurrency) {
+		t.Errorf("trial %d, %s: held %+v", trial.Number, trial.Kind, held)
+	}
+}
+
+// checkProfiles opens each sample type of each profile by the reader that everybody uses.
+func checkProfiles(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	pages := "workload.(*fetch)"
+	functions := map[string]string{
+		"alloc_objects": pages, "alloc_space": pages, "inuse_space": pages, "inuse_objects": pages,
+		"threadcreate": "runtime.newm", "socket_sent": "http1", "socket_received": "http1", "socket_calls": "http1",
+	}
+	for sample, function := range functions {
+		path := filepath.Join(rec.Dir, "go-threads.pb.gz")
+		out, err := exec.Command("go", "tool", "pprof", "-top", "-sample_index="+sample, path).CombinedOutput()
+		if err != nil {
+			t.Errorf("go tool pprof: %v\n%s", err, out)
+		}
+		contains(t, sample, string(out), function)
+	}
+	for _, kind := range reports.Kinds() {
+		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", kind.Name, "--model", "go-threads")
+		if code != exitOK || !strings.HasPrefix(out, "<svg ") {
+			t.Errorf("svg of %s: exit %d, %s\n%.300s", kind.Name, code, log, out)
+		}
+	}
+}
+
+// What finds no room in a table is in every format, and what was seen and what was lost are all there was.
+func TestLossIsInEveryFormat(t *testing.T) {
+	needRoot(t)
+	const connections, room = 23, 4
+	dir := newRecording(t)
+	cmd := compareCommand()
+	opts := compareOptions{tables: collector.Options{Connections: room}}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return compare(cmd, opts) }
+	flagged(t, cmd, &opts, "-q", "-n", "23", "-c", "23", "-r", "1", "-w", "0", "-m", "go-goroutines", "-o", dir)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rec := openRecording(t, dir)
+	for _, trial := range rec.Trials {
+		seen, lost := int64(len(trial.Sockets.Connections)), trial.LostEvents()
+		if lost == 0 || seen+lost != connections {
+			t.Errorf("trial %d: %d seen, %d lost, want %d together", trial.Number, seen, lost, connections)
+		}
+	}
+	for _, format := range reports.Formats() {
+		args := []string{"report", dir, "--format", format.Name}
+		if format.NeedsKind {
+			args = append(args, "--kind", reports.Kinds()[0].Name)
+		}
+		code, out, log := weft(t, args...)
+		if code != exitOK {
+			t.Errorf("%s: exit %d: %s", format.Name, code, log)
+		}
+		plain := strings.ReplaceAll(strings.ToLower(out), `\`, "") // Markdown escapes the underscore
+		contains(t, format.Name, plain, "lost", "connections_full")
+	}
+}
+
+// flagged gives a command the flags of weft compare, over options that a test has set.
+func flagged(t *testing.T, cmd *cobra.Command, opts *compareOptions, args ...string) {
+	t.Helper()
+	defaults := defaultCompareOptions()
+	defaults.tables = opts.tables
+	*opts = defaults
+	cmd.ResetFlags()
+	compareFlags(cmd, opts)
+	cmd.SetArgs(args)
+	cmd.SetOut(t.Output())
+	cmd.SetErr(t.Output())
+}

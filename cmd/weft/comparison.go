@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/weft-profiler/weft/collector"
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
+	"github.com/weft-profiler/weft/workload"
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// comparison is one run of weft compare.
+type comparison struct {
+	options   compareOptions
+	out, log  io.Writer
+	user      *sudoUser
+	exe       string
+	origin    *origin.Handle
+	collector *collector.Collector
+	writer    *recording.Writer
+	run       recording.Run
+	profiles  map[string]*recording.ProfileBuilder
+	failed    map[string]int // trials in a row, by model
+}
+
+// mostFailures is after how many failed trials in a row the rest of a model's trials are left out: each may
+// last until its timeout.
+const mostFailures = 3
+
+func (c *comparison) openOrigin(ctx context.Context) error {
+	var err error
+	if c.options.url != "" {
+		c.origin, err = origin.Connect(ctx, c.options.url)
+	} else {
+		c.origin, err = origin.Spawn(ctx, c.exe, c.options.origin, c.user.credential())
+	}
+	return err
+}
+
+// checkLimits asks the host, before the start, for what the plan will need.
+func (c *comparison) checkLimits() error {
+	address, err := originAddress(c.origin.URL())
+	if err != nil {
+		return err
+	}
+	return workload.CheckLimits(c.options.plan.Demand(c.user.id(), address))
+}
+
+func originAddress(text string) (netip.AddrPort, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("origin's URL: %w", err)
+	}
+	address, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(u.Hostname(), port(u)))
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("origin's address: %w", err)
+	}
+	return address.AddrPort(), nil
+}
+
+func port(u *url.URL) string {
+	if u.Port() == "" {
+		return "80"
+	}
+	return u.Port()
+}
+
+func (c *comparison) openRecording() error {
+	writer, err := recording.Create(c.options.output, recording.Options{
+		Force: c.options.force,
+		Owner: c.user.owner(),
+	})
+	if err != nil {
+		return err
+	}
+	c.writer = writer
+	c.run = recording.Run{
+		Tool:    "weft " + version,
+		Started: time.Now(),
+		Command: c.options.command,
+		Host:    collector.ReadHost(),
+		Plan:    c.planRecord(),
+	}
+	c.profiles, c.failed = map[string]*recording.ProfileBuilder{}, map[string]int{}
+	return c.writer.WriteRun(c.run)
+}
+
+func (c *comparison) planRecord() recording.Plan {
+	plan, identity := c.options.plan, c.origin.Identity()
+	return recording.Plan{
+		Scenario:      "fetch",
+		Models:        plan.Models,
+		Requests:      plan.Requests,
+		Concurrency:   plan.Concurrency,
+		LatencyNS:     identity.Latency.Nanoseconds(),
+		JitterNS:      identity.Jitter.Nanoseconds(),
+		PageBytes:     int64(identity.PageBytes),
+		PagesPerSec:   identity.Rate,
+		KeepAlive:     plan.KeepAlive,
+		URL:           c.options.url,
+		WarmupTrials:  plan.Warmups,
+		MeasuredRuns:  plan.Runs,
+		HeldTrials:    plan.Held,
+		ProfileTrials: plan.Profiled,
+		TimeoutNS:     c.options.timeout.Nanoseconds(),
+	}
+}
+
+// trials runs the plan. An interrupt ends it early, with what was finished.
+func (c *comparison) trials(ctx context.Context) error {
+	identity := c.origin.Identity()
+	bar := newProgress(c.log, c.options, identity.Latency, identity.Rate)
+	defer bar.finish()
+	for _, planned := range c.options.plan.Trials() {
+		if c.failed[planned.Model] >= mostFailures {
+			continue
+		}
+		bar.begin(planned)
+		trial := c.trial(ctx, planned)
+		if ctx.Err() != nil { // also in the middle of the trial, which is then no result
+			c.run.Interrupted = true
+			return c.finishRun()
+		}
+		if err := c.writer.WriteTrial(trial); err != nil {
+			return err
+		}
+		c.failed[planned.Model]++
+		if trial.OK() {
+			c.failed[planned.Model] = 0
+		}
+		bar.end(planned)
+	}
+	return c.finishRun()
+}
+
+// finishRun writes the profiles and the last state of run.json.
+func (c *comparison) finishRun() error {
+	for model, builder := range c.profiles {
+		merged, err := builder.Profile()
+		if err != nil {
+			return fmt.Errorf("profile of %s: %w", model, err)
+		}
+		if err := c.writer.WriteProfile(model, merged); err != nil {
+			return err
+		}
+	}
+	return c.writer.WriteRun(c.run)
+}
+
+// report draws what was written, from what was written.
+func (c *comparison) report(ctx context.Context) error {
+	rec, err := recording.Open(c.writer.Dir())
+	if err != nil {
+		return err
+	}
+	format := "text"
+	if c.options.json {
+		format = "json"
+	}
+	opts := reports.Options{Color: colored(c.out), Paths: paths(rec)}
+	if err := reports.Draw(c.out, reports.NewView(rec), format, opts); err != nil {
+		return err
+	}
+	if c.run.Interrupted {
+		return fmt.Errorf("%w: %d trials were finished and are in %s", errInterrupted, len(rec.Trials), rec.Dir)
+	}
+	return trialFailures(rec)
+}
+
+func paths(rec *recording.Recording) reports.Paths {
+	p := reports.Paths{Raw: filepath.Join(rec.Dir, "run.json")}
+	if n := len(rec.Run.Profiles); n > 0 {
+		p.Profile = filepath.Join(rec.Dir, rec.Run.Profiles[n-1].File)
+	}
+	return p
+}
+
+// trialFailures makes failed trials an exit code.
+func trialFailures(rec *recording.Recording) error {
+	failed := 0
+	for _, t := range rec.Trials {
+		if !t.OK() {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d, the findings say why", errTrials, failed, len(rec.Trials))
+}
+
+func (c *comparison) close() error {
+	var errs []error
+	if c.collector != nil {
+		errs = append(errs, c.collector.Close())
+	}
+	if c.writer != nil {
+		errs = append(errs, c.writer.Close())
+	}
+	if c.origin != nil {
+		errs = append(errs, c.origin.Close())
+	}
+	return errors.Join(errs...)
+}

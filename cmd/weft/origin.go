@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+func originCommand() *cobra.Command {
+	cfg := origin.DefaultConfig()
+	cfg.Version = version
+	cfg.Listen = "127.0.0.1:8080"
+	cmd := &cobra.Command{
+		Use:   "origin",
+		Short: "Serve the pages that weft compare fetches",
+		Long: "Serves price pages after a set latency until it is interrupted, for weft compare --url on this or\n" +
+			"another machine. Whoever reaches the address can control it: listen on other than the loopback\n" +
+			"interface only in a network that you trust.",
+		Example: "  weft origin --listen 127.0.0.1:8080 --latency 290ms\n" +
+			"  weft compare --url http://127.0.0.1:8080",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cfg.CheckValid(); err != nil {
+				return usage(err)
+			}
+			return origin.Serve(cmd.Context(), cfg, func(address net.Addr) {
+				fmt.Fprintf(cmd.OutOrStdout(), "origin at http://%s (%v latency), Ctrl-C ends it\n", address, cfg.Latency)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "address `HOST:PORT`; port 0 takes a free one")
+	originFlags(cmd.Flags(), &cfg)
+	return cmd
+}
+
+// originFlags are the flags on how an origin answers, the same for an origin of one's own.
+func originFlags(flags *pflag.FlagSet, cfg *origin.Config) {
+	flags.DurationVar(&cfg.Latency, "latency", cfg.Latency, "from a request to its answer")
+	flags.DurationVar(&cfg.Jitter, "jitter", cfg.Jitter, "latency varies by up to this, both ways, fixed by page")
+	flags.IntVar(&cfg.PageBytes, "page-size", cfg.PageBytes, "`BYTES` of each page")
+	flags.Float64Var(&cfg.Rate, "rate", cfg.Rate, "most `PAGES` answered a second, 0 is no limit")
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/weft-profiler/weft/workload"
+)
+
+// progress tells a person at a terminal what runs and how long it will take.
+type progress struct {
+	bar  *progressbar.ProgressBar // nil where nobody looks
+	cost func(workload.Trial) time.Duration
+}
+
+func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate float64) *progress {
+	p := &progress{cost: func(t workload.Trial) time.Duration { return t.Estimate(latency, rate) }}
+	if opts.quiet {
+		return p
+	}
+	estimate := opts.plan.Estimate(latency, rate)
+	fmt.Fprintf(w, "%d trials of %d pages, %v latency: about %v\n",
+		len(opts.plan.Trials()), opts.plan.Requests, latency, estimate.Round(time.Second))
+	if !isTerminal(w) {
+		return p
+	}
+	// The unit is a millisecond of the estimate, so that slow models count for more.
+	p.bar = progressbar.NewOptions64(estimate.Milliseconds(),
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(),
+	)
+	return p
+}
+
+func (p *progress) begin(t workload.Trial) {
+	if p.bar != nil {
+		p.bar.Describe(fmt.Sprintf("%-14s %-8s", t.Model, t.Kind))
+	}
+}
+
+func (p *progress) end(t workload.Trial) {
+	if p.bar != nil {
+		p.bar.Add64(p.cost(t).Milliseconds())
+	}
+}
+
+func (p *progress) finish() {
+	if p.bar != nil {
+		p.bar.Finish()
+	}
+}

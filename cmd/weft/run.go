@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-profiler/weft/collector"
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
+	"github.com/weft-profiler/weft/workload"
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// The exit codes, as README.md lists them.
+const (
+	exitOK           = 0
+	exitFailed       = 1   // something went wrong that has no code of its own, or trials failed
+	exitUsage        = 2   // the command line asks for what can't be
+	exitNotSupported = 3   // no root, or the kernel lacks what is needed
+	exitOrigin       = 4   // no origin answers
+	exitLimit        = 5   // a limit of the host is in the way
+	exitRecording    = 6   // a recording can't be read
+	exitInterrupted  = 130 // Ctrl-C; what was finished is kept and reported
+)
+
+var (
+	errUsage       = errors.New("usage")
+	errTrials      = errors.New("trials failed")
+	errInterrupted = errors.New("interrupted")
+)
+
+// exitCodes maps errors to exit codes: the first that matches.
+var exitCodes = []struct {
+	err  error
+	code int
+}{
+	{errInterrupted, exitInterrupted},
+	{errTrials, exitFailed},
+	{errUsage, exitUsage},
+	{recording.ErrExists, exitUsage},
+	{workload.ErrModel, exitUsage},
+	{workload.ErrScheme, exitUsage},
+	{reports.ErrFormat, exitUsage},
+	{reports.ErrKind, exitUsage},
+	{reports.ErrNoEvidence, exitFailed},
+	{collector.ErrNotSupported, exitNotSupported},
+	{origin.ErrUnreachable, exitOrigin},
+	{origin.ErrNotOrigin, exitOrigin},
+	{workload.ErrLimit, exitLimit},
+	{recording.ErrNotRecording, exitRecording},
+	{recording.ErrDamaged, exitRecording},
+	{recording.ErrVersion, exitRecording},
+}
+
+// run is weft with its streams as parameters, so that tests run the real command. The first interrupt ends the
+// work, what was measured is kept; a second one ends weft.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	cmd := rootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "weft:", err)
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	for _, e := range exitCodes {
+		if errors.Is(err, e.err) {
+			return e.code
+		}
+	}
+	return exitFailed
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weft",
+		Short: "What does a task in flight cost, and which line of code pays for it?",
+		Long: "weft runs the same work under several concurrency models, watches it from the kernel by eBPF, and\n" +
+			"reports what each costs.",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %s --help", usage(err), cmd.CommandPath())
+	})
+	root.AddCommand(compareCommand(), reportCommand(), originCommand())
+	return root
+}
+
+// usageError is an error of the command line. It says what its cause says.
+type usageError struct{ error }
+
+func (e usageError) Is(target error) bool { return target == errUsage }
+func (e usageError) Unwrap() error        { return e.error }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// noArgs refuses arguments as an error of usage.
+func noArgs(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) }

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weft-profiler/weft/collector"
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/workload"
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// readyWithin is how long a child may take to say that it is ready.
+const readyWithin = 30 * time.Second
+
+// running is a trial on its way.
+type running struct {
+	c       *comparison
+	planned workload.Trial
+	trial   *recording.Trial
+	watch   *collector.Watch
+	child   *workload.Process
+	workNS  int64  // the child's own account of its CPU time
+	held    []byte // heap profiles
+	end     []byte
+}
+
+// trial runs one trial. What goes wrong in it is the trial's failure, and what was seen until then is kept.
+func (c *comparison) trial(ctx context.Context, planned workload.Trial) *recording.Trial {
+	ctx, cancel := context.WithTimeout(ctx, c.options.timeout)
+	defer cancel()
+	r := &running{c: c, planned: planned, trial: &recording.Trial{
+		Number:      planned.Number,
+		Model:       planned.Model,
+		Kind:        recording.Kind(planned.Kind),
+		Concurrency: planned.Concurrency,
+	}}
+	err := r.start(ctx)
+	if err == nil {
+		err = r.throughTheGates(ctx)
+		err = errors.Join(err, r.finish(ctx, err))
+	}
+	if err == nil && planned.Kind == workload.Profiled {
+		err = r.addProfile()
+	}
+	if err == nil {
+		err = r.workFailure()
+	}
+	if err != nil {
+		r.trial.Failure = &recording.Failure{Cause: failureCause(ctx, err), Error: err.Error()}
+	}
+	return r.trial
+}
+
+func (r *running) start(ctx context.Context) error {
+	model, err := workload.Lookup(r.planned.Model)
+	if err != nil {
+		return err
+	}
+	if err := r.c.origin.Begin(ctx, r.planned.Hold); err != nil {
+		return err
+	}
+	cfg := r.c.options.plan.Config(r.planned, r.c.origin.URL(), workload.DefaultTimeout)
+	command := workload.ModelCommand(r.c.exe, model, cfg)
+	command.Credential = r.c.user.credential()
+	stacks := r.planned.Kind == workload.Profiled
+	r.watch, err = r.c.collector.Watch(r.trial, stacks, func() (int, error) {
+		if r.child, err = workload.Start(ctx, command); err != nil {
+			return 0, err
+		}
+		return r.child.PID(), nil
+	})
+	return err
+}
+
+// throughTheGates takes the child from its first gate to its second one.
+func (r *running) throughTheGates(ctx context.Context) error {
+	ready, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	if err := r.child.Ready(ready); err != nil {
+		return err
+	}
+	if err := r.watch.Gate(r.child.Go); err != nil {
+		return err
+	}
+	if r.planned.Hold > 0 {
+		if err := r.hold(ctx); err != nil {
+			return err
+		}
+	}
+	result, err := r.child.Done(ctx)
+	if err != nil {
+		return err
+	}
+	r.trial.Work, r.trial.Phases.LastNS = workRecord(result), result.EndNS
+	r.workNS = result.CPUNS
+	if r.planned.Kind == workload.Profiled {
+		r.trial.Heap = &recording.Heap{RateBytes: result.MemProfileRate}
+	}
+	return nil
+}
+
+// hold measures while the origin holds every answer: what is there then is what waiting tasks cost.
+func (r *running) hold(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-r.child.Exited(): // nobody will ask the origin any more
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	waiting, err := r.c.origin.Held(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.watch.Held(waiting); err != nil {
+		return err
+	}
+	if r.planned.Kind == workload.Profiled {
+		if r.held, err = r.child.Heap(ctx); err != nil {
+			return err
+		}
+	}
+	return r.c.origin.Release(ctx)
+}
+
+// finish collects, lets the child go and reaps it. failed says why it did not get to its second gate.
+func (r *running) finish(ctx context.Context, failed error) error {
+	defer r.watch.Close()
+	err := r.watch.Done()
+	if failed != nil {
+		r.child.Kill()
+		r.child.Wait()
+		return nil // of a child that is gone /proc tells nothing more: `failed` is the cause
+	}
+	// The child's own clock was read at its last page; ours, at done, has the sorting in it too. It bounds what a
+	// child may say.
+	if 0 < r.workNS && r.workNS < r.trial.CPU.WorkNS {
+		r.trial.CPU.WorkNS = r.workNS
+	}
+	if r.planned.Kind == workload.Profiled {
+		var heapErr error
+		r.end, heapErr = r.child.Heap(ctx)
+		err = errors.Join(err, heapErr)
+	}
+	stats, statsErr := r.c.origin.Stats(ctx)
+	if statsErr == nil {
+		r.addOrigin(stats)
+	}
+	err = errors.Join(err, statsErr, r.child.Release())
+	_, waitErr := r.child.Wait()
+	r.trial.Phases.ExitNS = collector.Now()
+	return errors.Join(err, waitErr)
+}
+
+func (r *running) addOrigin(stats origin.Stats) {
+	account := &recording.Origin{
+		Requests:     stats.Requests,
+		PeakInFlight: stats.InFlightPeak,
+		CPUNS:        stats.CPUNS,
+		RunDelayNS:   stats.RunDelayNS,
+	}
+	for _, c := range stats.Connections {
+		account.Connections = append(account.Connections, recording.OriginConnection{
+			Port: c.Port, InBytes: c.In, OutBytes: c.Out, Requests: c.Requests,
+		})
+	}
+	r.trial.Origin = account
+	if stats.Dropped > 0 {
+		r.trial.Lost = append(r.trial.Lost, recording.Loss{
+			Cause: "origin_connections", Count: stats.Dropped, Detail: "the origin does not list them; its totals are complete",
+		})
+	}
+	if stats.Missing != "" {
+		r.trial.Missing = append(r.trial.Missing, recording.Missing{Probe: "origin: run delay", Reason: stats.Missing})
+	}
+}
+
+func (r *running) addProfile() error {
+	builder := r.c.profiles[r.planned.Model]
+	if builder == nil {
+		builder = recording.NewProfileBuilder(r.c.run.Tool, r.planned.Model)
+		r.c.profiles[r.planned.Model] = builder
+	}
+	builder.AddStacks(r.planned.Number, r.watch.Stacks())
+	if err := builder.AddHeap(r.planned.Number, r.held, r.end); err != nil {
+		return fmt.Errorf("child's heap: %w", err)
+	}
+	return nil
+}
+
+// workFailure is failed units: a trial with any is no result.
+func (r *running) workFailure() error {
+	failed := 0
+	for _, n := range r.trial.Work.Failed {
+		failed += n
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d", errRequests, failed, r.planned.Requests)
+}
+
+var errRequests = errors.New("failed requests")
+
+// failureCauses name what ended a trial: the first that matches.
+var failureCauses = []struct {
+	err   error
+	cause string
+}{
+	{errRequests, "failed requests"},
+	{context.DeadlineExceeded, "timeout"},
+	{workload.ErrNotReady, "not ready"},
+	{workload.ErrSetup, "set-up"},
+	{workload.ErrProtocol, "protocol"},
+	{workload.ErrDied, "died"},
+	{origin.ErrExpired, "hold expired"},
+}
+
+func failureCause(ctx context.Context, err error) string {
+	if ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), err)
+	}
+	for _, f := range failureCauses {
+		if errors.Is(err, f.err) {
+			return f.cause
+		}
+	}
+	return "other"
+}
+
+func workRecord(result workload.Result) recording.Work {
+	work := recording.Work{Units: int(result.Units), Digest: result.Digest}
+	for cause, failure := range result.Failures {
+		if work.Failed == nil {
+			work.Failed = map[string]int{}
+		}
+		work.Failed[cause] = int(failure.Count)
+		work.Errors = append(work.Errors, cause+": "+failure.First)
+	}
+	slices.Sort(work.Errors)
+	return work
+}
