@@ -47,7 +47,7 @@ func timeMetrics() []Metric {
 			Definition: "Time from the opening of the gate to the last finished unit, by the child's CLOCK_MONOTONIC. Set-up (imports, connections made before the gate) is not in it.",
 			Value:      wall},
 		{Name: "cpu-ns/unit", Column: "CPU/REQ", Unit: unitNS, Better: lower, Headline: true, Kind: recording.Measured,
-			Definition: "CPU time of the process from the gate to done over the finished units, from its process CPU clock (clock_gettime), which counts threads that are gone. The time that the probes run inside the process is in it.",
+			Definition: "CPU time of the process from the gate to its last page over the finished units, by its process CPU clock (clock_gettime), which counts threads that are gone. The child reads it at its last page; weft reads it too, at done, and takes its own reading where the child gives none or a greater one. The time that the probes run inside the process is in it.",
 			Value:      perUnit(func(t *recording.Trial) (int64, bool) { return t.CPU.WorkNS, t.CPU.WorkNS > 0 })},
 		{Name: "first-byte-ns", Column: "FIRST BYTE", Unit: unitNS, Better: lower, Events: true, Kind: recording.Measured,
 			Definition: "Median over the client's connections of the time from the first sent to the first received byte, from sock_send_length and sock_recv_length. With keep-alive only the first request of each connection counts. With TLS it is the handshake.",
