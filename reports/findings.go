@@ -61,7 +61,7 @@ func findMissing(v *View) []Finding {
 			Severity: Warning, Name: "probe-missing",
 			Text:     fmt.Sprintf("Probe %s is missing: what it counts is not in this report.", m.Probe),
 			Evidence: join("; ", m.Reason, trialNumbers(m.Trials)),
-			Advice:   "Run weft doctor: it tells what this kernel and these privileges allow.",
+			Advice:   "Run weft as root on a kernel that has it: docs/architecture.md lists the hooks.",
 		})
 	}
 	return list
@@ -93,7 +93,7 @@ func findFewer(v *View) []Finding {
 		if m.Finished < m.Planned {
 			list = append(list, Finding{
 				Severity: Warning, Name: "fewer-trials", Model: m.Name,
-				Text:     fmt.Sprintf("%s has %d of %d measured trials: weft ended before the plan did.", m.Name, m.Finished, m.Planned),
+				Text:     fmt.Sprintf("%s has %d of %d measured trials: the rest was not run.", m.Name, m.Finished, m.Planned),
 				Evidence: fmt.Sprintf("run.json names %s of it", plural(int64(len(m.Trials)), "trial")),
 				Advice:   "Run it again to the end before comparing models.",
 			})
@@ -105,23 +105,38 @@ func findFewer(v *View) []Finding {
 func findFailed(v *View) []Finding {
 	var list []Finding
 	for _, m := range v.Models {
-		var failed []string
-		for _, t := range m.Trials {
-			if !t.OK {
-				failed = append(failed, fmt.Sprintf("trial %d (%s): %s", t.Number, t.Kind, t.Failure))
-			}
-		}
-		if len(failed) == 0 {
+		failed, why := failures(m.Trials)
+		if failed == 0 {
 			continue
 		}
 		list = append(list, Finding{
 			Severity: Warning, Name: "failed-trials", Model: m.Name,
-			Text:     fmt.Sprintf("%s failed in %d of %s: a failed trial is in no figure.", m.Name, len(failed), plural(int64(len(m.Trials)), "trial")),
-			Evidence: strings.Join(firstOf(failed, 3), "; "),
+			Text:     fmt.Sprintf("%s failed in %d of %s: a failed trial is in no figure.", m.Name, failed, plural(int64(len(m.Trials)), "trial")),
+			Evidence: strings.Join(firstOf(why, 3), "; "),
 			Advice:   "See to the cause first: models that fail differently did not do the same work.",
 		})
 	}
 	return list
+}
+
+// failures counts the failed trials and says each cause once, with the trials that it ended.
+func failures(trials []Trial) (failed int, why []string) {
+	numbers := map[string][]int{}
+	var causes []string
+	for _, t := range trials {
+		if t.OK {
+			continue
+		}
+		failed++
+		if len(numbers[t.Failure]) == 0 {
+			causes = append(causes, t.Failure)
+		}
+		numbers[t.Failure] = append(numbers[t.Failure], t.Number)
+	}
+	for _, cause := range causes {
+		why = append(why, join(": ", trialNumbers(numbers[cause]), cause))
+	}
+	return failed, why
 }
 
 // failure says why a trial is no result: its cause, failed units by cause, an example.

@@ -36,14 +36,14 @@ func TestFindings(t *testing.T) {
 			r.Trials[5].Failure = &recording.Failure{Cause: "timeout", Error: "no done after 60 s"}
 		}, []Finding{{Warning, "failed-trials", "go-goroutines",
 			"go-goroutines failed in 1 of 8 trials: a failed trial is in no figure.",
-			"trial 6 (measured): timeout: no done after 60 s",
+			"trial 6: timeout: no done after 60 s",
 			"See to the cause first: models that fail differently did not do the same work."}}},
 		{"failed requests", func(r *recording.Recording) {
 			r.Trials[5].Work.Failed = map[string]int{"timeout": 2, "reset": 1, "refused": 0}
 			r.Trials[5].Work.Errors = []string{"read: connection reset"}
 		}, []Finding{{Warning, "failed-trials", "go-goroutines",
 			"go-goroutines failed in 1 of 8 trials: a failed trial is in no figure.",
-			"trial 6 (measured): 1 unit reset, 2 units timeout, for example read: connection reset",
+			"trial 6: 1 unit reset, 2 units timeout, for example read: connection reset",
 			"See to the cause first: models that fail differently did not do the same work."}}},
 		{"digests", func(r *recording.Recording) { r.Trials[5].Work.Digest = "00c0ffee" }, []Finding{{Warning, "digests-differ", "",
 			"The results differ (2 digests): the models did not do the same work, and no figure compares.",
@@ -67,7 +67,7 @@ func TestFindings(t *testing.T) {
 		}, []Finding{{Warning, "probe-missing", "",
 			"Probe sock: sock_send_length is missing: what it counts is not in this report.",
 			"no such tracepoint; trials 1, 2",
-			"Run weft doctor: it tells what this kernel and these privileges allow."}}},
+			"Run weft as root on a kernel that has it: docs/architecture.md lists the hooks."}}},
 		{"interrupted", func(r *recording.Recording) {
 			r.Run.Interrupted = true
 			r.Trials = r.Trials[:8]
@@ -76,7 +76,7 @@ func TestFindings(t *testing.T) {
 			"measured trials: go-sequential 2/6, go-threads 2/6, go-goroutines 1/6",
 			"Run it again to the end before comparing models."}}},
 		{"fewer", func(r *recording.Recording) { r.Trials = r.Trials[:20] }, []Finding{{Warning, "fewer-trials", "go-goroutines",
-			"go-goroutines has 5 of 6 measured trials: weft ended before the plan did.",
+			"go-goroutines has 5 of 6 measured trials: the rest was not run.",
 			"run.json names 6 trials of it",
 			"Run it again to the end before comparing models."}}},
 	}
@@ -119,5 +119,15 @@ func each(r *recording.Recording, model string, kind recording.Kind, change func
 		if t.Model == model && (kind == anyKind || t.Kind == kind) {
 			change(t)
 		}
+	}
+}
+
+// The same failure of several trials is told once.
+func TestFailuresAreGrouped(t *testing.T) {
+	failed, why := failures([]Trial{
+		{Number: 1, OK: true}, {Number: 2, Failure: "timeout"}, {Number: 4, Failure: "died"}, {Number: 7, Failure: "timeout"},
+	})
+	if failed != 3 || len(why) != 2 || why[0] != "trials 2, 7: timeout" || why[1] != "trial 4: died" {
+		t.Errorf("%d failed, %q", failed, why)
 	}
 }
