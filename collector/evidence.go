@@ -15,35 +15,63 @@ import (
 
 // collect fills the trial from the kernel side.
 func (w *Watch) collect() error {
+	threads, connections, err := w.lives()
 	return errors.Join(
-		w.collectThreads(), w.collectSockets(), w.collectCurves(), w.collectStacks(), w.collectLosses(),
+		err, w.collectThreads(threads), w.collectSockets(connections), w.collectCurves(), w.collectStacks(),
+		w.collectLosses(),
 	)
 }
 
 // switches are context switches, counts.
 type switches struct{ voluntary, involuntary int64 }
 
-func switchesOf(threads ...[]bpf.Thread) switches {
+func switchesOf(threads []bpf.Thread) switches {
 	var sum switches
-	for _, set := range threads {
-		for _, t := range set {
-			sum.voluntary += int64(t.Voluntary)
-			sum.involuntary += int64(t.Involuntary)
-		}
+	for _, t := range threads {
+		sum.voluntary += int64(t.Voluntary)
+		sum.involuntary += int64(t.Involuntary)
 	}
 	return sum
 }
 
-func (w *Watch) collectThreads() error {
-	live, err := w.c.probes.Live()
-	if err != nil {
-		return err
+// lives gives all threads and connections so far, and stops the drain. Who lives is read first and the ring
+// after it: what ends in between is in both, the other way round it would be in neither.
+func (w *Watch) lives() ([]bpf.Thread, []bpf.Connection, error) {
+	live, liveErr := w.c.probes.Live()
+	open, openErr := w.c.probes.Connections()
+	w.stopDrain()
+	if err := errors.Join(liveErr, openErr, w.drainErr); err != nil {
+		return nil, nil, err
 	}
+	type thread struct {
+		tid   uint32
+		start uint64
+	}
+	threads := union(w.gone, live, func(t bpf.Thread) thread { return thread{t.Tid, t.StartNs} })
+	connections := union(w.closed, open, func(c bpf.Connection) uint64 { return c.Cookie })
+	return threads, connections, nil
+}
+
+// union is ended with those of alive that are not in it.
+func union[T any, K comparable](ended, alive []T, key func(T) K) []T {
+	all, has := slices.Clone(ended), map[K]bool{}
+	for _, e := range ended {
+		has[key(e)] = true
+	}
+	for _, a := range alive {
+		if !has[key(a)] {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func (w *Watch) collectThreads(seen []bpf.Thread) error {
 	gauge, err := w.c.probes.Gauge(bpf.GaugeThreads)
 	if err != nil {
 		return err
 	}
-	all := switchesOf(live, w.gone)
+	all := switchesOf(seen)
 	threads := &w.trial.Threads
 	threads.Made = int64(gauge.Rises)
 	threads.MadeAtGate = int64(w.atGate.threads.Rises)
@@ -51,7 +79,7 @@ func (w *Watch) collectThreads() error {
 	threads.Peak = int64(max(gauge.Peak, w.atGate.threads.Now))
 	threads.VoluntarySwitches = all.voluntary - w.atGate.switches.voluntary
 	threads.InvoluntarySwitches = all.involuntary - w.atGate.switches.involuntary
-	for _, t := range append(live, w.gone...) {
+	for _, t := range seen {
 		threads.Processes += int64(t.Leader)
 		threads.List = append(threads.List, threadRecord(t))
 	}
@@ -86,7 +114,7 @@ var transports = map[bpf.Transport]string{
 	bpf.TransportUnix: "unix",
 }
 
-func (w *Watch) collectSockets() error {
+func (w *Watch) collectSockets(seen []bpf.Connection) error {
 	sockets := &w.trial.Sockets
 	sockets.Transports = map[string]recording.Transport{}
 	for transport, name := range transports {
@@ -107,11 +135,7 @@ func (w *Watch) collectSockets() error {
 			Retransmits:    int64(totals.Retransmits),
 		}
 	}
-	open, err := w.c.probes.Connections()
-	if err != nil {
-		return err
-	}
-	for _, c := range append(open, w.closed...) {
+	for _, c := range seen {
 		sockets.Connections = append(sockets.Connections, connectionRecord(c))
 		sockets.Awaiting.Replies += int64(c.Replies)
 		sockets.Awaiting.SumNS += int64(c.AwaitedNs)

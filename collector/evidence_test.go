@@ -37,3 +37,13 @@ func TestAgedSocketsAreLost(t *testing.T) {
 		t.Errorf("lost %+v, want 21 udp sockets", w.trial.Lost)
 	}
 }
+
+// A connection that ends between two looks is in both, and counts once, as the ended one that it is.
+func TestUnionPrefersTheEnded(t *testing.T) {
+	ended := []bpf.Connection{{Cookie: 1, CloseNs: 9}, {Cookie: 2, CloseNs: 9}}
+	alive := []bpf.Connection{{Cookie: 2}, {Cookie: 3}}
+	all := union(ended, alive, func(c bpf.Connection) uint64 { return c.Cookie })
+	if len(all) != 3 || all[1].CloseNs != 9 || all[2].Cookie != 3 {
+		t.Errorf("%+v", all)
+	}
+}

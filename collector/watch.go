@@ -100,12 +100,12 @@ func (w *Watch) baseline() error {
 	if w.atGate.awaiting, err = w.c.probes.Gauge(bpf.GaugeAwaiting); err != nil {
 		return err
 	}
-	live, err := w.c.probes.Live()
+	threads, _, err := w.lives()
 	if err != nil {
 		return err
 	}
-	w.restartDrain()
-	w.atGate.switches = switchesOf(live, w.gone)
+	w.startDrain()
+	w.atGate.switches = switchesOf(threads)
 	w.atGate.cpuNS, err = cpuTime(w.trial.PID)
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
 	return err
@@ -126,8 +126,7 @@ func (w *Watch) Done() error {
 	if err == nil {
 		w.trial.CPU.WorkNS = cpu - w.atGate.cpuNS
 	}
-	w.stopDrain()
-	errs = append(errs, w.drainErr, w.collect(), w.snapshot(recording.AtEnd, 0))
+	errs = append(errs, w.collect(), w.snapshot(recording.AtEnd, 0))
 	return errors.Join(errs...)
 }
 
@@ -176,11 +175,6 @@ func (w *Watch) stopDrain() {
 	close(w.stop)
 	<-w.stopped
 	w.stop = nil
-}
-
-func (w *Watch) restartDrain() {
-	w.stopDrain()
-	w.startDrain()
 }
 
 // cpuTime is the process CPU clock of another process, threads that are gone included: the clock id is
