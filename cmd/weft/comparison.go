@@ -30,6 +30,7 @@ type comparison struct {
 	run       recording.Run
 	profiles  map[string]*recording.ProfileBuilder
 	failed    map[string]int // trials in a row, by model
+	originErr error          // the origin is gone
 }
 
 // mostFailures is after how many failed trials in a row the rest of a model's trials are left out: each may
@@ -125,7 +126,7 @@ func (c *comparison) trials(ctx context.Context) error {
 			continue
 		}
 		bar.begin(planned)
-		trial := c.trial(ctx, planned)
+		trial, err := c.trial(ctx, planned)
 		if ctx.Err() != nil { // also in the middle of the trial, which is then no result
 			c.run.Interrupted = true
 			return c.finishRun()
@@ -138,13 +139,21 @@ func (c *comparison) trials(ctx context.Context) error {
 			c.failed[planned.Model] = 0
 		}
 		bar.end(planned)
+		if errors.Is(err, origin.ErrUnreachable) { // it is gone: no trial can follow
+			c.originErr = err
+			break
+		}
 	}
 	return c.finishRun()
 }
 
 // finishRun writes the profiles and the last state of run.json.
 func (c *comparison) finishRun() error {
-	for model, builder := range c.profiles {
+	for _, model := range c.options.plan.Models {
+		builder := c.profiles[model]
+		if builder == nil {
+			continue
+		}
 		merged, err := builder.Profile()
 		if err != nil {
 			return fmt.Errorf("profile of %s: %w", model, err)
@@ -173,6 +182,9 @@ func (c *comparison) report(ctx context.Context) error {
 	if c.run.Interrupted {
 		return fmt.Errorf("%w: %d trials were finished and are in %s", errInterrupted, len(rec.Trials), rec.Dir)
 	}
+	if c.originErr != nil {
+		return c.originErr
+	}
 	return trialFailures(rec)
 }
 
@@ -184,18 +196,23 @@ func paths(rec *recording.Recording) reports.Paths {
 	return p
 }
 
-// trialFailures makes failed trials an exit code.
+// trialFailures makes failed trials, and models that did not come to the same result, an exit code.
 func trialFailures(rec *recording.Recording) error {
-	failed := 0
+	failed, digests := 0, map[string]bool{}
 	for _, t := range rec.Trials {
-		if !t.OK() {
+		if t.OK() {
+			digests[t.Work.Digest] = true
+		} else {
 			failed++
 		}
 	}
-	if failed == 0 {
-		return nil
+	if failed > 0 {
+		return fmt.Errorf("%w: %d of %d, the findings say why", errTrials, failed, len(rec.Trials))
 	}
-	return fmt.Errorf("%w: %d of %d, the findings say why", errTrials, failed, len(rec.Trials))
+	if len(digests) > 1 {
+		return fmt.Errorf("%w: %d different results, the findings say which", errTrials, len(digests))
+	}
+	return nil
 }
 
 func (c *comparison) close() error {

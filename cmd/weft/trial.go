@@ -28,8 +28,8 @@ type running struct {
 	end     []byte
 }
 
-// trial runs one trial. What goes wrong in it is the trial's failure, and what was seen until then is kept.
-func (c *comparison) trial(ctx context.Context, planned workload.Trial) *recording.Trial {
+// trial runs one trial. What goes wrong in it is the trial's failure too, and what was seen until then is kept.
+func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*recording.Trial, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.timeout)
 	defer cancel()
 	r := &running{c: c, planned: planned, trial: &recording.Trial{
@@ -52,7 +52,7 @@ func (c *comparison) trial(ctx context.Context, planned workload.Trial) *recordi
 	if err != nil {
 		r.trial.Failure = &recording.Failure{Cause: failureCause(ctx, err), Error: err.Error()}
 	}
-	return r.trial
+	return r.trial, err
 }
 
 func (r *running) start(ctx context.Context) error {
@@ -220,6 +220,7 @@ var failureCauses = []struct {
 	{workload.ErrProtocol, "protocol"},
 	{workload.ErrDied, "died"},
 	{origin.ErrExpired, "hold expired"},
+	{origin.ErrUnreachable, "origin"},
 }
 
 func failureCause(ctx context.Context, err error) string {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// An origin elsewhere that goes away in the middle ends the run, with what was finished and a code of its own.
+func TestOriginGoesAway(t *testing.T) {
+	needRoot(t)
+	server := weftProcess(t, "origin", "--listen", "127.0.0.1:0", "--latency", "50ms")
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, url, _ := strings.Cut(line, " at ")
+	url, _, _ = strings.Cut(url, " ")
+
+	dir := newRecording(t)
+	go func() {
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if rec, err := recording.Open(dir); err == nil && len(rec.Trials) >= 3 {
+				break
+			}
+		}
+		server.Process.Signal(unix.SIGTERM)
+		server.Wait()
+	}()
+	code, report, log := weft(t, "compare", "-q", "--url", url, "-n", "5", "-c", "5", "-r", "50", "-w", "0",
+		"-m", "go-goroutines,go-threads", "-o", dir)
+	if code != exitOrigin {
+		t.Errorf("exit %d, want %d\n%s", code, exitOrigin, report)
+	}
+	contains(t, "the report", report, "go-goroutines", "go-threads", "unreachable")
+	contains(t, "the message", log, "unreachable", url)
+	rec := openRecording(t, dir)
+	if n := len(rec.Trials); n < 3 || n >= 100 {
+		t.Errorf("%d trials are kept", n)
+	}
+	failed := 0
+	for _, trial := range rec.Trials {
+		if !trial.OK() {
+			failed++
+		}
+	}
+	if failed == 0 || failed > 2 { // the one that it left in the lurch, and one that it did not begin
+		t.Errorf("%d failed trials", failed)
+	}
+}
