@@ -62,7 +62,8 @@ type Missing struct {
 	Err    error  // in the kernel's words; wraps ebpf.ErrNotSupported where that is the reason
 }
 
-// Probes are the loaded and attached programs and their maps. The methods are not safe for concurrent use.
+// Probes are the loaded and attached programs and their maps. The methods are not safe for concurrent use, but for
+// Drain, which may run beside any but Reset, Close and itself.
 type Probes struct {
 	shared  map[string]*ebpf.Map
 	objects map[string]*ebpf.Collection

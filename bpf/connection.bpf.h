@@ -49,6 +49,14 @@ struct {
 	__type(value, struct totals);
 } totals_by_transport SEC(".maps");
 
+/* The helper makes a cookie where there is none; reading one that is there is several times faster. */
+static __always_inline __u64 cookie_of(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+
+	return cookie ?: bpf_get_socket_cookie(sk);
+}
+
 static __always_inline struct totals *totals_of(__u32 transport)
 {
 	return transport == TRANSPORT_NONE ? 0 : bpf_map_lookup_elem(&totals_by_transport, &transport);
@@ -142,11 +150,12 @@ static __always_inline struct connection *connection_begin(struct sock *sk, void
 static __always_inline struct connection *connection_of(struct sock *sk, __u32 transport, __u64 now)
 {
 	void *map = transport == TRANSPORT_TCP ? (void *)&connections : (void *)&datagrams;
-	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 cookie = cookie_of(sk);
 	struct connection *connection = bpf_map_lookup_elem(map, &cookie);
 
 	if (!connection)
-		return connection_begin(sk, map, cookie, transport, side_of(sk, transport), now);
+		return connection_begin(sk, map, cookie, transport, side_of(sk, transport),
+					now ?: bpf_ktime_get_ns());
 	if (!connection->local_port && transport != TRANSPORT_UNIX)
 		fill_address(connection, sk); /* SYN_SENT comes before the port is chosen */
 	return connection;
@@ -159,24 +168,25 @@ static __always_inline void awaiting_begin(struct connection *connection, __u64 
 		gauge_add(GAUGE_AWAITING, 1, now);
 }
 
-/* It ends with the first byte of the reply, or without one. Gives whether there was a wait. */
-static __always_inline bool awaiting_end(struct connection *connection, bool reply, __u64 now)
+/* It ends with the first byte of the reply, or without one. */
+static __always_inline void awaiting_end(struct connection *connection, bool reply, __u64 now)
 {
 	__u64 since = __sync_lock_test_and_set(&connection->awaiting_ns, 0);
 
 	if (!since)
-		return false;
+		return;
 	gauge_add(GAUGE_AWAITING, -1, now);
 	if (reply) {
-		__sync_fetch_and_add(&connection->awaited_ns, now - since);
+		if (now > since) /* each was read before its hook got here, on two CPUs perhaps */
+			__sync_fetch_and_add(&connection->awaited_ns, now - since);
 		__sync_fetch_and_add(&connection->replies, 1);
 	}
-	return true;
 }
 
-/* On loopback a reply can be received by another thread before the hook of the send that asked for it has
- * run. TCP's own sequence number tells: write_seq moves before the data leaves, so a receive that finds
- * nobody waiting remembers up to where everything is answered. */
+/* A reply can be received by another thread before the hook of the send that asked for it has run. TCP's own
+ * sequence number tells: write_seq moves before the data leaves, so a receive remembers up to where everything is
+ * answered. It does so before it ends the wait, and a send looks after it has begun one: whichever hook is first,
+ * one of them ends the wait, and only one. */
 static __always_inline void connection_answered(struct connection *connection, struct sock *sk)
 {
 	if (connection->transport != TRANSPORT_TCP)
@@ -200,8 +210,11 @@ static __always_inline void connection_sent(struct connection *connection, struc
 		connection->first_send_ns = now;
 	if (connection->side == SIDE_SERVER)
 		awaiting_end(connection, true, now);
-	else if (connection->side == SIDE_CLIENT && !connection_is_answered(connection, sk))
-		awaiting_begin(connection, now);
+	if (connection->side != SIDE_CLIENT)
+		return;
+	awaiting_begin(connection, now);
+	if (connection_is_answered(connection, sk))
+		awaiting_end(connection, true, now);
 }
 
 static __always_inline void connection_received(struct connection *connection, struct sock *sk, int ret, __u64 now)
@@ -211,8 +224,9 @@ static __always_inline void connection_received(struct connection *connection, s
 	if (ret > 0 && !connection->first_recv_ns)
 		connection->first_recv_ns = now;
 	if (connection->side == SIDE_CLIENT) {
-		if (!awaiting_end(connection, ret > 0, now) && ret > 0)
+		if (ret > 0)
 			connection_answered(connection, sk);
+		awaiting_end(connection, ret > 0, now);
 	} else if (connection->side == SIDE_SERVER && ret > 0) {
 		awaiting_begin(connection, now);
 	}
@@ -220,18 +234,26 @@ static __always_inline void connection_received(struct connection *connection, s
 
 static __always_inline void connection_connecting(struct sock *sk)
 {
-	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 cookie = cookie_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 
-	if (!bpf_map_lookup_elem(&connections, &cookie))
+	if (!connection) {
 		connection_begin(sk, &connections, cookie, TRANSPORT_TCP, SIDE_CLIENT, bpf_ktime_get_ns());
+		return;
+	}
+	/* The same socket connects again, after it was refused or disconnected. Its sequence begins anew. */
+	connection->side = SIDE_CLIENT;
+	connection->connected_ns = 0;
+	connection->close_ns = 0;
+	connection->answered = 0;
 }
 
 static __always_inline void connection_established(struct sock *sk)
 {
-	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 cookie = cookie_of(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 
-	if (!connection)
+	if (!connection || connection->connected_ns)
 		return;
 	connection->connected_ns = bpf_ktime_get_ns();
 	fill_address(connection, sk);
@@ -239,13 +261,13 @@ static __always_inline void connection_established(struct sock *sk)
 
 static __always_inline void connection_closed(struct sock *sk, int old)
 {
-	__u64 cookie = bpf_get_socket_cookie(sk), now;
+	__u64 cookie = cookie_of(sk), now;
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	__u16 port = sk->__sk_common.skc_num;
 
 	if (old == TCP_LISTEN && current_is_target())
 		bpf_map_delete_elem(&listeners, &port);
-	if (!connection)
+	if (!connection || connection->close_ns)
 		return;
 	now = bpf_ktime_get_ns();
 	connection->close_ns = now;
@@ -263,7 +285,7 @@ static __always_inline void connection_listening(struct sock *sk)
 
 static __always_inline void connection_gone(struct sock *sk)
 {
-	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 cookie = cookie_of(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	struct connection_event *event;
 	__u64 now;

@@ -54,6 +54,13 @@ struct target {
 	__u32 _pad;
 };
 
+/* Value of `marks`: one bit for each pid that is or was watched in this session, by the pid's low bits. A bit
+ * that is 0 says that the pid is not in `targets`; one that is 1 says nothing. */
+#define MARKS 65536
+struct marks {
+	__u64 bits[MARKS / 64];
+};
+
 /* Value of `session`. Written by Go. */
 struct session {
 	__u64 gate_ns; /* when the gate was opened; 0 while it is shut */
@@ -214,6 +221,7 @@ struct weight {
 };
 
 _Static_assert(sizeof(struct target) == 8, "target");
+_Static_assert(sizeof(struct marks) == 8192, "marks");
 _Static_assert(sizeof(struct session) == 16, "session");
 _Static_assert(sizeof(struct gauge) == 32, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");

@@ -9,8 +9,7 @@
 
 #define MAX_TRIES 16
 
-/* Raises *at to v unless it is greater already. */
-static __noinline void atomic_max(__u64 *at, __u64 v)
+static __noinline void atomic_raise(__u64 *at, __u64 v)
 {
 	ROLLED for (int i = 0; i < MAX_TRIES; i++) {
 		__u64 old = *(volatile __u64 *)at;
@@ -19,6 +18,13 @@ static __noinline void atomic_max(__u64 *at, __u64 v)
 			return;
 	}
 	lose(LOSS_CURVE);
+}
+
+/* Raises *at to v unless it is greater already, as it is most of the time. */
+static __always_inline void atomic_max(__u64 *at, __u64 v)
+{
+	if (*(volatile __u64 *)at < v)
+		atomic_raise(at, v);
 }
 
 static __always_inline __u32 log2_floor(__u64 v)
@@ -65,12 +71,13 @@ static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
 	atomic_max(&bucket->last, state); /* the high half orders the changes */
 }
 
-/* Moves a gauge up (1) or down (-1). It must never go below 0: the low half would borrow from the high one.
- * A global function, which the verifier walks once and not at each call: that loads ten times faster. */
+/* Moves a gauge up (1) or down (-1). An end can overtake its beginning on another CPU: the value is then below 0
+ * until the beginning comes, and counts as 0. A global function, which the verifier walks once and not at each call: that loads ten times faster. */
 __noinline int gauge_add(__u32 id, int delta, __u64 now)
 {
 	struct gauge *gauge = bpf_map_lookup_elem(&gauges, &id);
 	__u64 step = (1ULL << 32) + delta, state;
+	__u32 value;
 	struct session *session = session_now();
 
 	if (!gauge || !session)
@@ -79,8 +86,9 @@ __noinline int gauge_add(__u32 id, int delta, __u64 now)
 	__sync_fetch_and_add(delta > 0 ? &gauge->rises : &gauge->falls, 1);
 	if (!session->gate_ns || now < session->gate_ns)
 		return 0;
-	atomic_max(&gauge->peak, (__u32)state);
-	curve_put(id, state, now - session->gate_ns);
+	value = (__s32)state < 0 ? 0 : (__u32)state;
+	atomic_max(&gauge->peak, value);
+	curve_put(id, state >> 32 << 32 | value, now - session->gate_ns);
 	return 0;
 }
 

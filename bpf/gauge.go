@@ -19,7 +19,8 @@ func (p *Probes) Gauge(id GaugeID) (Gauge, error) {
 	if err := p.shared[taskMapGauges].Lookup(id, &raw); err != nil {
 		return Gauge{}, fmt.Errorf("map %s: %w", taskMapGauges, err)
 	}
-	return Gauge{Now: uint64(uint32(raw.State)), Peak: raw.Peak, Rises: raw.Rises, Falls: raw.Falls}, nil
+	now := max(int32(raw.State), 0) // below 0 for a moment: see gauge_add
+	return Gauge{Now: uint64(now), Peak: raw.Peak, Rises: raw.Rises, Falls: raw.Falls}, nil
 }
 
 // Curve is a gauge over time in buckets of equal width, from the gate on.

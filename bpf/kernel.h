@@ -36,6 +36,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 };
@@ -63,6 +67,7 @@ struct sock_common {
 	unsigned short skc_family;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie; /* 0 until somebody asks for it */
 };
 
 struct sock {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func needProbes(tb testing.TB) {
 
 // watched is a child under observation, and what was seen of it.
 type watched struct {
-	t      *testing.T
+	t      testing.TB
 	probes *Probes
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -48,7 +49,7 @@ type watched struct {
 }
 
 // watch starts a program of play as a target and waits until it stands at its gate.
-func watch(t *testing.T, opts Options, program string, args ...string) *watched {
+func watch(t testing.TB, opts Options, program string, args ...string) *watched {
 	t.Helper()
 	needProbes(t)
 	probes, err := Open(opts)
@@ -76,7 +77,7 @@ func watch(t *testing.T, opts Options, program string, args ...string) *watched 
 }
 
 // start starts the test binary as a program of play.
-func start(t *testing.T, program string, args ...string) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
+func start(t testing.TB, program string, args ...string) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -158,14 +159,20 @@ func (w *watched) drain() {
 	}
 }
 
-// connections gives the open and the closed ones.
+// connections gives the open and the closed ones. The open ones are read first: what closes meanwhile is in the
+// ring.
 func (w *watched) connections() []Connection {
 	w.t.Helper()
-	w.drain()
 	open, err := w.probes.Connections()
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.drain()
+	closed := map[uint64]bool{}
+	for _, c := range w.closed {
+		closed[c.Cookie] = true
+	}
+	open = slices.DeleteFunc(open, func(c Connection) bool { return closed[c.Cookie] })
 	return append(open, w.closed...)
 }
 

@@ -28,10 +28,10 @@ var objects = []object{
 		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
 	}}},
 	{"sock", loadSock, [][]string{{
-		sockProgInetSockSetState, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
+		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
 		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
 	}, {
-		sockProgInetSockSetState, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
+		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
 		sockProgInetSendmsg, sockProgInet6Sendmsg, sockProgInetSendpage,
 		sockProgInetRecvmsg, sockProgInet6Recvmsg,
 		sockProgUnixStreamSendmsg, sockProgUnixStreamSendpage, sockProgUnixStreamRecvmsg,
@@ -42,7 +42,7 @@ var objects = []object{
 
 // sharedMaps are the maps of maps.bpf.h.
 var sharedMaps = []string{
-	taskMapTargets, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
+	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
 	taskMapStacks, taskMapWeights,
 }
 

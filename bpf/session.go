@@ -15,10 +15,11 @@ func (p *Probes) Reset() error {
 	if err := p.OpenGate(0); err != nil {
 		return fmt.Errorf("begin session: %w", err)
 	}
-	if err := p.Drain(func(Thread) {}, func(Connection) {}); err != nil {
+	if err := p.clear(); err != nil {
 		return err
 	}
-	if err := p.clear(); err != nil {
+	// Last: connections of the session before end up to the moment when they are forgotten.
+	if err := p.Drain(func(Thread) {}, func(Connection) {}); err != nil {
 		return err
 	}
 	costs, err := p.readCosts()
@@ -26,19 +27,14 @@ func (p *Probes) Reset() error {
 	return err
 }
 
-// clear empties every map that a session fills.
+// clear empties every map that a session fills. The tables come before the sums: a connection of the session
+// before that ends meanwhile moves a gauge once more.
 func (p *Probes) clear() error {
 	var errs []error
 	for _, name := range []string{taskMapTargets, taskMapStacks, taskMapWeights} {
 		errs = append(errs, empty(p.shared[name]))
 	}
-	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
-		errs = append(errs, p.shared[taskMapGauges].Put(id, taskGauge{}))
-		errs = append(errs, p.shared[taskMapCurves].Put(id, &taskCurve{}))
-	}
-	for _, l := range lossCauses {
-		errs = append(errs, p.shared[taskMapLosses].Put(l.id, uint64(0)))
-	}
+	errs = append(errs, p.shared[taskMapMarks].Put(uint32(0), &taskMarks{}))
 	if sock := p.objects["sock"]; sock != nil {
 		for _, name := range []string{sockMapConnections, sockMapDatagrams, sockMapRefused, sockMapListeners} {
 			errs = append(errs, empty(sock.Maps[name]))
@@ -48,22 +44,30 @@ func (p *Probes) clear() error {
 			errs = append(errs, sock.Maps[sockMapTotalsByTransport].Put(transport, make([]Totals, cpus)))
 		}
 	}
+	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
+		errs = append(errs, p.shared[taskMapGauges].Put(id, taskGauge{}))
+		errs = append(errs, p.shared[taskMapCurves].Put(id, &taskCurve{}))
+	}
+	for _, l := range lossCauses {
+		errs = append(errs, p.shared[taskMapLosses].Put(l.id, uint64(0)))
+	}
 	return errors.Join(errs...)
 }
 
 // empty deletes all entries of a hash map.
 func empty(m *ebpf.Map) error {
-	key := make([]byte, m.KeySize())
-	for {
-		err := m.NextKey(nil, &key)
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("map %s: %w", m, err)
-		}
+	key, next := make([]byte, m.KeySize()), make([]byte, m.KeySize())
+	err := m.NextKey(nil, &key)
+	for err == nil {
+		// Asked before the key is deleted: from one that is gone the kernel would search from the start.
+		err = m.NextKey(key, &next)
 		if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("map %s: %w", m, err)
 		}
+		key, next = next, key
 	}
+	if !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("map %s: %w", m, err)
+	}
+	return nil
 }

@@ -1,6 +1,10 @@
 package bpf
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+	"time"
+)
 
 // A new session knows nothing of the one before, whose program still runs and then ends.
 func TestResetForgets(t *testing.T) {
@@ -30,4 +34,38 @@ func TestResetForgets(t *testing.T) {
 		t.Errorf("threads %+v", gauge)
 	}
 	w.noLoss()
+}
+
+// What ends of the session before while a new one begins is in neither: a program is killed, and its connections
+// go one by one meanwhile.
+func TestResetWhileConnectionsEnd(t *testing.T) {
+	const connections = 900
+	s := serve(t, "tcp", "127.0.0.1:0")
+	w := watch(t, Options{}, "await", "tcp!"+s.listener.Addr().String(), fmt.Sprint(connections), fmt.Sprint(connections))
+	w.say("connect")
+	w.expect("connected")
+	w.say("ask")
+	w.expect("asked")
+	w.gaugeReaches(GaugeAwaiting, connections)
+	if err := w.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); w.gauge(GaugeAwaiting).Now == connections; {
+		if time.Now().After(deadline) {
+			t.Fatal("no connection of a killed program has ended")
+		}
+	}
+	if err := w.probes.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	w.cmd.Wait()
+	w.drain()
+	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
+		if gauge := w.gauge(id); gauge != (Gauge{}) {
+			t.Errorf("gauge %d is %+v", id, gauge)
+		}
+	}
+	if n := len(w.gone) + len(w.closed); n > 0 {
+		t.Errorf("%d ends of the session before", n)
+	}
 }

@@ -40,13 +40,18 @@ static __always_inline void count_thread(struct thread *thread, bool send, int r
 /* The one handler of all send and receive hooks: `ret` is what the call returned. */
 static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool send, __u32 buffer)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection *connection;
 	struct thread *thread;
 	struct totals *totals;
 	__u32 transport;
 	__u64 now;
 
-	if (!current_is_target())
+	if (!current_is_marked())
+		return 0;
+	/* Only a target's thread has an account, and finding it is cheaper than finding the target. */
+	thread = thread_of(task);
+	if (!thread && !current_is_target())
 		return 0;
 	if (!sk)
 		return 0;
@@ -54,9 +59,10 @@ static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool
 	totals = totals_of(transport);
 	if (!totals)
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = ret < 0 ? 0 : bpf_ktime_get_ns(); /* a call that moved nothing needs no time, and many would block */
 	count(send ? &totals->sent : &totals->recv, ret);
-	thread = thread_current(now);
+	if (!thread) /* its storage was refused when it was made: it begins with its first call */
+		thread = thread_begin(task, 0, now ?: bpf_ktime_get_ns());
 	if (thread)
 		count_thread(thread, send, ret);
 	connection = connection_of(sk, transport, now);
@@ -136,21 +142,34 @@ RECVMSG(unix_stream_recvmsg, 11)
 RECVMSG(unix_dgram_recvmsg, 12)
 RECVMSG(unix_seqpacket_recvmsg, 13)
 
+static __always_inline int state_set(struct sock *sk, int old, int new)
+{
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (new == TCP_ESTABLISHED)
+		connection_established(sk);
+	else if (new == TCP_CLOSE)
+		connection_closed(sk, old);
+	return 0;
+}
+
 /* Runs in anyone's context: only connect(2) and listen(2) run in their caller's. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int old, int new)
 {
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	if (new == TCP_SYN_SENT && current_is_target())
+	if (new == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP && current_is_target())
 		connection_connecting(sk);
-	else if (new == TCP_ESTABLISHED)
-		connection_established(sk);
-	else if (new == TCP_CLOSE)
-		connection_closed(sk, old);
-	else if (new == TCP_LISTEN && current_is_target())
+	else if (new == TCP_LISTEN && sk->sk_protocol == IPPROTO_TCP && current_is_target())
 		connection_listening(sk);
-	return 0;
+	return state_set(sk, old, new);
+}
+
+/* A packet that arrives while the program above runs for a connect(2) sets states in its midst, and the kernel
+ * does not run a program in the midst of itself: this twin sees them. To see a change twice does no harm. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_twin, struct sock *sk, int old, int new)
+{
+	return state_set(sk, old, new);
 }
 
 /* The last thing that happens to a TCP socket. TCP_CLOSE is not: data may still be read after it. */
@@ -164,7 +183,7 @@ int BPF_PROG(tcp_destroy_sock, struct sock *sk)
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb, struct sock *sk)
 {
-	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 cookie = cookie_of(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	struct totals *totals;
 

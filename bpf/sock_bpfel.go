@@ -122,6 +122,11 @@ const (
 	sockLossLOSS_MAX             sockLoss = 10
 )
 
+type sockMarks struct {
+	_    structs.HostLayout
+	Bits [1024]uint64
+}
+
 type sockSession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -226,6 +231,7 @@ const (
 	sockMapGauges                = "gauges"
 	sockMapListeners             = "listeners"
 	sockMapLosses                = "losses"
+	sockMapMarks                 = "marks"
 	sockMapRefused               = "refused"
 	sockMapSessions              = "sessions"
 	sockMapStackBuffers          = "stack_buffers"
@@ -240,6 +246,7 @@ const (
 	sockProgInetSendmsg          = "inet_sendmsg"
 	sockProgInetSendpage         = "inet_sendpage"
 	sockProgInetSockSetState     = "inet_sock_set_state"
+	sockProgInetSockSetStateTwin = "inet_sock_set_state_twin"
 	sockProgSockRecvLength       = "sock_recv_length"
 	sockProgSockSendLength       = "sock_send_length"
 	sockProgTcpDestroySock       = "tcp_destroy_sock"
@@ -302,6 +309,7 @@ type sockProgramSpecs struct {
 	InetSendmsg          *ebpf.ProgramSpec `ebpf:"inet_sendmsg"`
 	InetSendpage         *ebpf.ProgramSpec `ebpf:"inet_sendpage"`
 	InetSockSetState     *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	InetSockSetStateTwin *ebpf.ProgramSpec `ebpf:"inet_sock_set_state_twin"`
 	SockRecvLength       *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
 	SockSendLength       *ebpf.ProgramSpec `ebpf:"sock_send_length"`
 	TcpDestroySock       *ebpf.ProgramSpec `ebpf:"tcp_destroy_sock"`
@@ -326,6 +334,7 @@ type sockMapSpecs struct {
 	Gauges            *ebpf.MapSpec `ebpf:"gauges"`
 	Listeners         *ebpf.MapSpec `ebpf:"listeners"`
 	Losses            *ebpf.MapSpec `ebpf:"losses"`
+	Marks             *ebpf.MapSpec `ebpf:"marks"`
 	Refused           *ebpf.MapSpec `ebpf:"refused"`
 	Sessions          *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers      *ebpf.MapSpec `ebpf:"stack_buffers"`
@@ -370,6 +379,7 @@ type sockMaps struct {
 	Gauges            *ebpf.Map `ebpf:"gauges"`
 	Listeners         *ebpf.Map `ebpf:"listeners"`
 	Losses            *ebpf.Map `ebpf:"losses"`
+	Marks             *ebpf.Map `ebpf:"marks"`
 	Refused           *ebpf.Map `ebpf:"refused"`
 	Sessions          *ebpf.Map `ebpf:"sessions"`
 	StackBuffers      *ebpf.Map `ebpf:"stack_buffers"`
@@ -389,6 +399,7 @@ func (m *sockMaps) Close() error {
 		m.Gauges,
 		m.Listeners,
 		m.Losses,
+		m.Marks,
 		m.Refused,
 		m.Sessions,
 		m.StackBuffers,
@@ -417,6 +428,7 @@ type sockPrograms struct {
 	InetSendmsg          *ebpf.Program `ebpf:"inet_sendmsg"`
 	InetSendpage         *ebpf.Program `ebpf:"inet_sendpage"`
 	InetSockSetState     *ebpf.Program `ebpf:"inet_sock_set_state"`
+	InetSockSetStateTwin *ebpf.Program `ebpf:"inet_sock_set_state_twin"`
 	SockRecvLength       *ebpf.Program `ebpf:"sock_recv_length"`
 	SockSendLength       *ebpf.Program `ebpf:"sock_send_length"`
 	TcpDestroySock       *ebpf.Program `ebpf:"tcp_destroy_sock"`
@@ -438,6 +450,7 @@ func (p *sockPrograms) Close() error {
 		p.InetSendmsg,
 		p.InetSendpage,
 		p.InetSockSetState,
+		p.InetSockSetStateTwin,
 		p.SockRecvLength,
 		p.SockSendLength,
 		p.TcpDestroySock,

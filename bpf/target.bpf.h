@@ -6,12 +6,47 @@
 
 #include "gauge.bpf.h"
 
-/* The filter, first statement of each program: is the current process a target? */
-static __always_inline int current_is_target(void)
+static __always_inline __u64 mark_bit(__u32 pid)
+{
+	return 1ULL << (pid % 64);
+}
+
+/* The word of a pid's mark. */
+static __always_inline __u64 *mark_word(__u32 pid)
+{
+	__u32 zero = 0;
+	struct marks *all = bpf_map_lookup_elem(&marks, &zero);
+
+	return all ? &all->bits[pid % MARKS / 64] : 0;
+}
+
+/* Comes before the pid is put into `targets`. */
+static __always_inline void mark(__u32 pid)
+{
+	__u64 *word = mark_word(pid);
+
+	if (word)
+		__sync_fetch_and_or(word, mark_bit(pid));
+}
+
+/* The filter, first statement of each program: can the current process be a target? */
+static __always_inline bool current_is_marked(void)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct target *target = bpf_map_lookup_elem(&targets, &pid);
+	__u64 *word = mark_word(pid);
 
+	return word && *word & mark_bit(pid);
+}
+
+/* Is it one? */
+static __always_inline bool current_is_target(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct target *target;
+
+	if (!current_is_marked())
+		return false;
+	target = bpf_map_lookup_elem(&targets, &pid);
 	return target && target->role == ROLE_PROCESS;
 }
 
@@ -50,16 +85,6 @@ static __always_inline void thread_read(struct thread *thread, struct task_struc
 	thread->voluntary = task->nvcsw;
 	thread->involuntary = task->nivcsw;
 	bpf_probe_read_kernel_str(thread->comm, sizeof(thread->comm), task->comm);
-}
-
-/* The account of the current thread, a target's. One that was refused its storage when it was made is begun
- * at its first call. */
-static __always_inline struct thread *thread_current(__u64 now)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread = thread_of(task);
-
-	return thread ? thread : thread_begin(task, 0, now);
 }
 
 #endif

@@ -25,6 +25,7 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 	if (pid != parent) {
 		struct target child = { .role = ROLE_PROCESS };
 
+		mark(pid);
 		if (bpf_map_update_elem(&targets, &pid, &child, BPF_ANY)) {
 			lose(LOSS_TARGETS);
 			return 0;
@@ -52,7 +53,6 @@ int BPF_PROG(sched_process_exec, struct task_struct *task)
 	if (!thread)
 		return 0;
 	thread->tid = task->pid;
-	thread->leader = 1;
 	return 0;
 }
 

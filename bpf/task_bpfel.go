@@ -72,6 +72,11 @@ const (
 	taskLossLOSS_MAX             taskLoss = 10
 )
 
+type taskMarks struct {
+	_    structs.HostLayout
+	Bits [1024]uint64
+}
+
 type taskSession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -159,6 +164,7 @@ const (
 	taskMapEvents            = "events"
 	taskMapGauges            = "gauges"
 	taskMapLosses            = "losses"
+	taskMapMarks             = "marks"
 	taskMapSessions          = "sessions"
 	taskMapStackBuffers      = "stack_buffers"
 	taskMapStacks            = "stacks"
@@ -228,6 +234,7 @@ type taskMapSpecs struct {
 	Events       *ebpf.MapSpec `ebpf:"events"`
 	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
+	Marks        *ebpf.MapSpec `ebpf:"marks"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
@@ -267,6 +274,7 @@ type taskMaps struct {
 	Events       *ebpf.Map `ebpf:"events"`
 	Gauges       *ebpf.Map `ebpf:"gauges"`
 	Losses       *ebpf.Map `ebpf:"losses"`
+	Marks        *ebpf.Map `ebpf:"marks"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
@@ -281,6 +289,7 @@ func (m *taskMaps) Close() error {
 		m.Events,
 		m.Gauges,
 		m.Losses,
+		m.Marks,
 		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,

@@ -308,6 +308,75 @@ func checkClosed(t *testing.T, w *watched, connections int) {
 	}
 }
 
+// echo answers every byte with itself, at once.
+func echo(t *testing.T) *server {
+	t.Helper()
+	s := serve(t, "tcp", "127.0.0.1:0")
+	go func() {
+		for c := range s.accepted {
+			go io.Copy(c, c)
+		}
+	}()
+	return s
+}
+
+// A reply that is read before the send of its question has returned is a reply all the same, and no gauge goes
+// below 0 for it.
+func TestReplyThatOvertakesItsQuestion(t *testing.T) {
+	const questions = 10_000
+	w := watch(t, Options{}, "echo", echo(t).listener.Addr().String(), fmt.Sprint(questions))
+	w.say("go")
+	w.truth(new(int))
+	connections := w.connections()
+	if len(connections) != 1 || connections[0].Replies != questions || int64(connections[0].AwaitedNs) < 0 {
+		t.Errorf("connections %+v, want one with %d replies", connections, questions)
+	}
+	if gauge := w.gauge(GaugeAwaiting); gauge.Now != 0 || gauge.Peak != 1 {
+		t.Errorf("gauge %+v, want none now and a peak of 1", gauge)
+	}
+	w.noLoss()
+}
+
+// A socket that connects again is open again, and what was answered before says nothing of it.
+func TestSocketConnectsAgain(t *testing.T) {
+	const times = 23
+	w := watch(t, Options{}, "again", echo(t).listener.Addr().String(), fmt.Sprint(times))
+	w.say("go")
+	w.truth(new(int))
+	connections := w.connections()
+	if len(connections) != 1 {
+		t.Fatalf("%d connections, want 1: %+v", len(connections), connections)
+	}
+	if c := connections[0]; c.CloseNs != 0 || c.Replies != times || c.ConnectedNs < c.OpenNs {
+		t.Errorf("connection %+v, want an open one with %d replies", c, times)
+	}
+	w.noLoss()
+}
+
+// Packets arrive at any moment, in the midst of a connect(2) too: no connection's life misses a date.
+func TestConnectionsAreSeenWhole(t *testing.T) {
+	const times = 8 * 500
+	s := serve(t, "tcp", "127.0.0.1:0")
+	go func() {
+		for c := range s.accepted {
+			c.Close()
+		}
+	}()
+	w := watch(t, Options{}, "connect", s.listener.Addr().String(), fmt.Sprint(times/8))
+	w.say("go")
+	w.truth(new(int))
+	w.finish()
+	if len(w.closed) != times {
+		t.Errorf("%d connections, want %d", len(w.closed), times)
+	}
+	for _, c := range w.closed {
+		if c.ConnectedNs < c.OpenNs || c.CloseNs < c.ConnectedNs || c.OpenNs == 0 {
+			t.Fatalf("connection %+v: want one that was opened, connected and closed", c)
+		}
+	}
+	w.noLoss()
+}
+
 func TestDescendantsCount(t *testing.T) {
 	sink, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -374,14 +443,18 @@ func TestExecFromAnotherThreadKeepsThePid(t *testing.T) {
 	if got := w.totals(TransportTCP); got.Sent.Bytes != 23 {
 		t.Errorf("sent %d bytes after exec, want 23", got.Sent.Bytes)
 	}
-	leaders := 0
+	leaders, named := 0, 0
 	for _, thread := range w.gone {
+		leaders += int(thread.Leader)
 		if thread.Tid == uint32(w.cmd.Process.Pid) {
-			leaders++
+			named++
 		}
 	}
-	if gauge := w.gauge(GaugeThreads); gauge.Now != 0 || leaders == 0 {
-		t.Errorf("threads %+v, %d with the process's number", gauge, leaders)
+	if gauge := w.gauge(GaugeThreads); gauge.Now != 0 || named != 2 { // the first thread, and the one that took over
+		t.Errorf("threads %+v, %d with the process's number, want 2", gauge, named)
+	}
+	if leaders != 1 {
+		t.Errorf("%d first threads, want 1: it is one process", leaders)
 	}
 	w.noLoss()
 }

@@ -1,0 +1,169 @@
+package bpf
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// The budgets of DESIGN.md, ns in BPF by the kernel's own statistics.
+const (
+	socketEventNS = 200
+	stackEventNS  = 1200
+)
+
+// exchanges is how many questions and answers a benchmark's program carries: each is four socket events, two
+// sends and two receives.
+const exchanges = 100_000
+
+// BenchmarkSocketEvent is a target's send and receive: its totals, its connection's, and awaiting reply.
+func BenchmarkSocketEvent(b *testing.B) {
+	costs := exchange(b, Options{})
+	budget(b, "a socket event, in BPF", transferNS(costs), socketEventNS,
+		fmt.Sprintf("%d questions and answers between two TCP sockets of one thread", exchanges))
+}
+
+// BenchmarkStackEvent is the same with the user stack taken, found in the table and charged.
+func BenchmarkStackEvent(b *testing.B) {
+	costs := exchange(b, Options{Stacks: true})
+	budget(b, "a socket event with its native stack, in BPF", transferNS(costs), stackEventNS,
+		"the same with stacks: the time of the count is in it")
+}
+
+// BenchmarkForeignEvent is what every other process's send and receive pays: the filter.
+func BenchmarkForeignEvent(b *testing.B) {
+	needProbes(b)
+	for b.Loop() {
+		w := watch(b, Options{}, "exchange", strconv.Itoa(exchanges))
+		if err := w.probes.Reset(); err != nil { // nobody is a target any more
+			b.Fatal(err)
+		}
+		w.say("go")
+		w.truth(new(any))
+		reportCosts(b, w)
+		w.finish()
+	}
+}
+
+// BenchmarkEmptyProgram is what the statistics say of a program that does nothing: their own cost, two readings of
+// a clock, which is in every figure.
+func BenchmarkEmptyProgram(b *testing.B) {
+	needProbes(b)
+	for b.Loop() {
+		w := watch(b, Options{}, "exchange", strconv.Itoa(exchanges))
+		program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+			Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "sock_send_length", License: "GPL",
+			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+		})
+		if err != nil {
+			b.Skipf("needs Linux 6.3: %v", err)
+		}
+		attached, err := link.AttachTracing(link.TracingOptions{Program: program})
+		if err != nil {
+			b.Fatal(err)
+		}
+		w.say("go")
+		w.truth(new(any))
+		stats, err := program.Stats()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(stats.Runtime)/float64(stats.RunCount), "bpf-ns/event")
+		b.Logf("%.0f ns of every figure in BPF are the statistics' own; what is in none is the tracepoint itself",
+			float64(stats.Runtime)/float64(stats.RunCount))
+		attached.Close()
+		program.Close()
+	}
+}
+
+// exchange runs the program once an iteration, and gives the costs of the last run.
+func exchange(b *testing.B, opts Options) []Cost {
+	needProbes(b)
+	var costs []Cost
+	for b.Loop() {
+		w := watch(b, opts, "exchange", strconv.Itoa(exchanges))
+		w.say("go")
+		w.truth(new(any))
+		costs = reportCosts(b, w)
+		w.finish()
+		w.noLoss()
+		if got := w.totals(TransportTCP); got.Sent.Calls != 2*exchanges || got.Recv.Calls != 2*exchanges {
+			b.Fatalf("%+v, want %d calls each way", got, 2*exchanges)
+		}
+		w.probes.Close()
+	}
+	return costs
+}
+
+// reportCosts prints every program that ran.
+func reportCosts(b *testing.B, w *watched) []Cost {
+	b.Helper()
+	costs, err := w.probes.Costs()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range costs {
+		if c.Runs == 0 {
+			continue
+		}
+		b.Logf("%-28s %8d runs %6.0f ns each", c.Program, c.Runs, float64(c.RunNS)/float64(c.Runs))
+	}
+	b.ReportMetric(transferNS(costs), "bpf-ns/event")
+	return costs
+}
+
+// transferNS is the mean of the send and receive programs.
+func transferNS(costs []Cost) float64 {
+	var runs, ns uint64
+	for _, c := range costs {
+		if strings.HasSuffix(c.Program, "_length") || strings.HasSuffix(c.Program, "msg") {
+			runs += c.Runs
+			ns += c.RunNS
+		}
+	}
+	return float64(ns) / float64(runs)
+}
+
+// budget prints a line that `make bench` repeats at its end, and fails over the limit.
+func budget(b *testing.B, what string, measured, limit float64, how string) {
+	b.Helper()
+	verdict := "ok"
+	if !(measured <= limit) {
+		verdict = "OVER"
+		b.Errorf("%s: %.0f ns, at most %.0f", what, measured, limit)
+	}
+	b.Logf("budget | %s | %.0f ns | %.0f ns | %s | %s", what, measured, limit, verdict, how)
+}
+
+// playExchange carries args[0] questions and answers of 64 bytes over one TCP connection, both ends its own.
+func playExchange(s stage, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	asker, answerer, err := socketPair("tcp4")
+	if err != nil {
+		return err
+	}
+	piece := make([]byte, 64)
+	for range n {
+		for _, way := range [][2]int{{asker, answerer}, {answerer, asker}} {
+			if _, err := unix.Write(way[0], piece); err != nil {
+				return fmt.Errorf("send: %w", err)
+			}
+			if _, err := unix.Read(way[1], piece); err != nil {
+				return fmt.Errorf("receive: %w", err)
+			}
+		}
+	}
+	return s.end(nil)
+}
