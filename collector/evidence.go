@@ -236,6 +236,13 @@ func (w *Watch) collectLosses() error {
 			})
 		}
 	}
+	if w.unlisted > 0 {
+		w.trial.Lost = append(w.trial.Lost, recording.Loss{
+			Cause:  "list_full",
+			Count:  w.unlisted,
+			Detail: "threads or connections that ended are not listed; totals are complete",
+		})
+	}
 	w.loseAged()
 	return nil
 }

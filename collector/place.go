@@ -8,8 +8,11 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// initialPidNamespace is PROC_PID_INIT_INO of include/linux/proc_ns.h.
-const initialPidNamespace = "pid:[4026531836]"
+// The initial namespaces: PROC_PID_INIT_INO and PROC_USER_INIT_INO of include/linux/proc_ns.h.
+const (
+	initialPidNamespace  = "pid:[4026531836]"
+	initialUserNamespace = "user:[4026531837]"
+)
 
 // Supported says whether weft can watch here, without loading anything; nil when it can.
 func Supported() error {
@@ -23,7 +26,8 @@ func Supported() error {
 	return checkPrivileges(proc)
 }
 
-// checkPlace refuses a pid namespace other than the host's: the kernel side speaks of the host's numbers.
+// checkPlace refuses a pid namespace other than the host's: the kernel side speaks of the host's numbers. In a user
+// namespace of its own root has every capability, and the kernel grants none of them for BPF.
 func checkPlace(readlink func(string) (string, error)) error {
 	namespace, err := readlink("/proc/self/ns/pid")
 	if err != nil {
@@ -32,6 +36,13 @@ func checkPlace(readlink func(string) (string, error)) error {
 	if namespace != initialPidNamespace {
 		return fmt.Errorf("%w: weft runs in a pid namespace of its own, the kernel would name other processes; "+
 			"run it in the host's (docker run --pid=host)", ErrNotSupported)
+	}
+	if namespace, err = readlink("/proc/self/ns/user"); err != nil {
+		return fmt.Errorf("read user namespace: %w", err)
+	}
+	if namespace != initialUserNamespace {
+		return fmt.Errorf("%w: weft runs in a user namespace of its own (a rootless container?), whose root may not "+
+			"load BPF programs; run it as root of the host", ErrNotSupported)
 	}
 	return nil
 }

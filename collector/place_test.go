@@ -9,16 +9,20 @@ import (
 )
 
 func TestCheckPlace(t *testing.T) {
-	in := func(namespace string, err error) func(string) (string, error) {
-		return func(string) (string, error) { return namespace, err }
+	in := func(pid, user string, err error) func(string) (string, error) {
+		namespaces := map[string]string{"/proc/self/ns/pid": pid, "/proc/self/ns/user": user}
+		return func(path string) (string, error) { return namespaces[path], err }
 	}
-	if err := checkPlace(in(initialPidNamespace, nil)); err != nil {
+	if err := checkPlace(in(initialPidNamespace, initialUserNamespace, nil)); err != nil {
 		t.Error(err)
 	}
-	if err := checkPlace(in("pid:[4026532201]", nil)); !errors.Is(err, ErrNotSupported) || !strings.Contains(err.Error(), "--pid=host") {
+	if err := checkPlace(in(initialPidNamespace, "user:[4026532201]", nil)); !errors.Is(err, ErrNotSupported) || !strings.Contains(err.Error(), "root of the host") {
+		t.Errorf("a rootless container: %v", err)
+	}
+	if err := checkPlace(in("pid:[4026532201]", initialUserNamespace, nil)); !errors.Is(err, ErrNotSupported) || !strings.Contains(err.Error(), "--pid=host") {
 		t.Errorf("a container's namespace: %v", err)
 	}
-	if err := checkPlace(in("", os.ErrPermission)); !errors.Is(err, os.ErrPermission) {
+	if err := checkPlace(in("", "", os.ErrPermission)); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("unreadable: %v", err)
 	}
 }

@@ -16,6 +16,10 @@ import (
 // drainEvery is how often the ring is read: at 4 MiB it holds 30,000 ends of threads.
 const drainEvery = 50 * time.Millisecond
 
+// mostEnds is how many threads, and how many connections, are listed that have ended: a program that makes them
+// without end must not take weft's memory.
+const mostEnds = 1 << 20
+
 // Watch is one process under observation, from before its first instruction. The steps are called in order:
 // Gate, Held if there is a hold, Done; and Close in any case.
 type Watch struct {
@@ -31,9 +35,10 @@ type Watch struct {
 	}
 
 	stop, stopped chan struct{} // of the drain
-	drainErr      error         // owned by the drain until stopped is closed
+	drainErr      error         // owned by the drain until stopped is closed, like the next three
 	gone          []bpf.Thread
 	closed        []bpf.Connection
+	unlisted      int64 // ends beyond mostEnds
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -159,12 +164,21 @@ func (w *Watch) startDrain() {
 
 func (w *Watch) drain() {
 	err := w.c.probes.Drain(
-		func(thread bpf.Thread) { w.gone = append(w.gone, thread) },
-		func(connection bpf.Connection) { w.closed = append(w.closed, connection) },
+		func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
+		func(connection bpf.Connection) { w.closed = listEnd(w, w.closed, connection) },
 	)
 	if w.drainErr == nil {
 		w.drainErr = err
 	}
+}
+
+// listEnd appends to a list of ends, up to mostEnds.
+func listEnd[T any](w *Watch, list []T, end T) []T {
+	if len(list) >= mostEnds {
+		w.unlisted++
+		return list
+	}
+	return append(list, end)
 }
 
 // stopDrain reads what is in the ring and stops; after it, gone and closed are the caller's.

@@ -71,11 +71,13 @@ func Connect(ctx context.Context, origin string) (*Handle, error) {
 	return h, nil
 }
 
-func (h *Handle) identify(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, identityTime)
+func (h *Handle) identify(caller context.Context) error {
+	ctx, cancel := context.WithTimeout(caller, identityTime)
 	defer cancel()
 	err := h.ask(ctx, http.MethodGet, "origin", &h.identity)
 	switch {
+	case errors.Is(caller.Err(), context.Canceled):
+		return caller.Err()
 	case errors.Is(err, ErrUnreachable):
 		return err
 	case err != nil:
