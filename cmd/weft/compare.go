@@ -156,6 +156,9 @@ func compare(cmd *cobra.Command, opts compareOptions) (err error) {
 	c := &comparison{options: opts, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w before the first trial: %w", errInterrupted, err)
+		}
 		return err
 	}
 	if err := c.trials(ctx); err != nil {
@@ -179,9 +182,8 @@ func (c *comparison) prepare(ctx context.Context) error {
 	if err := c.checkLimits(); err != nil {
 		return err
 	}
-	if err := c.openRecording(); err != nil {
+	if c.collector, err = collector.Open(c.options.tables); err != nil {
 		return err
 	}
-	c.collector, err = collector.Open(c.options.tables)
-	return err
+	return c.openRecording()
 }

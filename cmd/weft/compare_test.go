@@ -127,25 +127,51 @@ func checkProfiles(t *testing.T, rec *recording.Recording) {
 	}
 }
 
-// What finds no room in a table is in every format, and what was seen and what was lost are all there was.
+// What finds no room is in every format, and what was seen and what was lost are all there was.
 func TestLossIsInEveryFormat(t *testing.T) {
 	needRoot(t)
-	const connections, room = 23, 4
-	dir := newRecording(t)
-	cmd := compareCommand()
-	opts := compareOptions{tables: collector.Options{Connections: room}}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return compare(cmd, opts) }
-	flagged(t, cmd, &opts, "-q", "-n", "23", "-c", "23", "-r", "1", "-w", "0", "-m", "go-goroutines", "-o", dir)
-	if err := cmd.ExecuteContext(t.Context()); err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		cause  string
+		tables collector.Options
+		seen   func(*recording.Trial) (seen, truth int64) // in what the loss is a loss of
+	}{
+		{"connections_full", collector.Options{Connections: 4}, func(t *recording.Trial) (int64, int64) {
+			return int64(len(t.Sockets.Connections)), int64(len(t.Origin.Connections))
+		}},
+		{"ring_full", collector.Options{RingBytes: 4096}, func(t *recording.Trial) (int64, int64) {
+			return int64(len(t.Sockets.Connections) + len(t.Threads.List)), int64(len(t.Origin.Connections)) + t.Threads.Made
+		}},
+		{"stacks_full", collector.Options{StackCount: 1}, nil}, // adds up in package bpf's tests
+		{"weights_full", collector.Options{WeightCount: 1}, nil},
 	}
-	rec := openRecording(t, dir)
+	for _, test := range tests {
+		t.Run(test.cause, func(t *testing.T) {
+			rec := compareWith(t, test.tables, "-n", "101", "-c", "101", "-r", "1", "-w", "0", "-m", "go-threads", "--no-keepalive")
+			if test.seen != nil {
+				checkLoss(t, rec, test.seen)
+			}
+			checkFormats(t, rec.Dir, test.cause)
+		})
+	}
+}
+
+func checkLoss(t *testing.T, rec *recording.Recording, count func(*recording.Trial) (seen, truth int64)) {
+	t.Helper()
+	total := int64(0)
 	for _, trial := range rec.Trials {
-		seen, lost := int64(len(trial.Sockets.Connections)), trial.LostEvents()
-		if lost == 0 || seen+lost != connections {
-			t.Errorf("trial %d: %d seen, %d lost, want %d together", trial.Number, seen, lost, connections)
+		seen, truth := count(trial)
+		if seen+trial.LostEvents() != truth {
+			t.Errorf("trial %d: %d seen, %d lost, want %d together", trial.Number, seen, trial.LostEvents(), truth)
 		}
+		total += trial.LostEvents()
 	}
+	if total == 0 {
+		t.Error("nothing was lost: the test shows nothing")
+	}
+}
+
+func checkFormats(t *testing.T, dir, cause string) {
+	t.Helper()
 	for _, format := range reports.Formats() {
 		args := []string{"report", dir, "--format", format.Name}
 		if format.NeedsKind {
@@ -156,19 +182,23 @@ func TestLossIsInEveryFormat(t *testing.T) {
 			t.Errorf("%s: exit %d: %s", format.Name, code, log)
 		}
 		plain := strings.ReplaceAll(strings.ToLower(out), `\`, "") // Markdown escapes the underscore
-		contains(t, format.Name, plain, "lost", "connections_full")
+		contains(t, format.Name, plain, "lost", cause)
 	}
 }
 
-// flagged gives a command the flags of weft compare, over options that a test has set.
-func flagged(t *testing.T, cmd *cobra.Command, opts *compareOptions, args ...string) {
+// compareWith is weft compare with kernel tables of other sizes than the defaults.
+func compareWith(t *testing.T, tables collector.Options, args ...string) *recording.Recording {
 	t.Helper()
-	defaults := defaultCompareOptions()
-	defaults.tables = opts.tables
-	*opts = defaults
-	cmd.ResetFlags()
-	compareFlags(cmd, opts)
-	cmd.SetArgs(args)
+	opts := defaultCompareOptions()
+	opts.tables = tables
+	cmd := &cobra.Command{RunE: func(cmd *cobra.Command, _ []string) error { return compare(cmd, opts) }}
+	compareFlags(cmd, &opts)
+	dir := newRecording(t)
+	cmd.SetArgs(append(args, "-q", "-o", dir))
 	cmd.SetOut(t.Output())
 	cmd.SetErr(t.Output())
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return openRecording(t, dir)
 }

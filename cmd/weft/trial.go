@@ -40,7 +40,7 @@ func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*record
 	}}
 	err := r.start(ctx)
 	if err == nil {
-		err = r.throughTheGates(ctx)
+		err = r.orDeath(r.throughTheGates(ctx))
 		err = errors.Join(err, r.finish(ctx, err))
 	}
 	if err == nil && planned.Kind == workload.Profiled {
@@ -129,6 +129,21 @@ func (r *running) hold(ctx context.Context) error {
 	return r.c.origin.Release(ctx)
 }
 
+// orDeath puts the end of a child that has died before what only followed from it.
+func (r *running) orDeath(err error) error {
+	if err == nil || errors.Is(err, workload.ErrDied) {
+		return err
+	}
+	select {
+	case <-r.child.Exited():
+		if _, death := r.child.Wait(); death != nil {
+			return fmt.Errorf("%w: %w", death, err)
+		}
+	default:
+	}
+	return err
+}
+
 // finish collects, lets the child go and reaps it. failed says why it did not get to its second gate.
 func (r *running) finish(ctx context.Context, failed error) error {
 	defer r.watch.Close()
@@ -214,8 +229,8 @@ var failureCauses = []struct {
 	cause string
 }{
 	{errRequests, "failed requests"},
+	{workload.ErrNotReady, "not ready"}, // by a deadline of its own
 	{context.DeadlineExceeded, "timeout"},
-	{workload.ErrNotReady, "not ready"},
 	{workload.ErrSetup, "set-up"},
 	{workload.ErrProtocol, "protocol"},
 	{workload.ErrDied, "died"},

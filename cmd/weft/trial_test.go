@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/workload"
+	"github.com/weft-profiler/weft/workload/origin"
+)
+
+// readyToCompare gives a comparison that stands before its first trial.
+func readyToCompare(t *testing.T, args ...string) *comparison {
+	t.Helper()
+	needRoot(t)
+	opts, cmd := defaultCompareOptions(), &cobra.Command{}
+	compareFlags(cmd, &opts)
+	if err := errors.Join(cmd.ParseFlags(append(args, "-o", newRecording(t))), opts.complete()); err != nil {
+		t.Fatal(err)
+	}
+	c := &comparison{options: opts, out: io.Discard, log: io.Discard}
+	t.Cleanup(func() { c.close() })
+	if err := c.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A child that dies while the origin holds its answers has died; that the wait for the hold ended follows from it.
+func TestChildDiesInTheHold(t *testing.T) {
+	c := readyToCompare(t, "-n", "5", "-c", "5", "-m", "go-goroutines")
+	go func() {
+		child := childOf(t, os.Getpid(), "weft-model")
+		time.Sleep(200 * time.Millisecond) // to where the origin waits for the sixth request
+		unix.Kill(child, unix.SIGKILL)
+	}()
+	trial, err := c.trial(t.Context(), workload.Trial{
+		Number: 1, Model: "go-goroutines", Kind: workload.Held, Concurrency: 5, Requests: 5, Hold: 6,
+	})
+	if !errors.Is(err, workload.ErrDied) || trial.Failure == nil || trial.Failure.Cause != "died" {
+		t.Errorf("failure %+v, want one of a child that died", trial.Failure)
+	}
+}
+
+func TestFailureCause(t *testing.T) {
+	ended, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	tests := []struct {
+		ctx   context.Context
+		err   error
+		cause string
+	}{
+		{t.Context(), fmt.Errorf("%w: %w", workload.ErrNotReady, context.DeadlineExceeded), "not ready"},
+		{ended, errors.New("child killed"), "timeout"},
+		{ended, workload.ErrDied, "timeout"}, // by us
+		{t.Context(), workload.ErrDied, "died"},
+		{t.Context(), origin.ErrExpired, "hold expired"},
+		{t.Context(), recording.ErrExists, "other"},
+	}
+	for _, test := range tests {
+		if got := failureCause(test.ctx, test.err); got != test.cause {
+			t.Errorf("%v: %q, want %q", test.err, got, test.cause)
+		}
+	}
+}
+
+// An interrupt before the first trial is one all the same, and leaves nothing behind.
+func TestInterruptBeforeTheFirstTrial(t *testing.T) {
+	needRoot(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := newRecording(t)
+	cmd := compareCommand()
+	cmd.SetArgs([]string{"-q", "-o", dir})
+	cmd.SetOut(t.Output())
+	cmd.SetErr(t.Output())
+	if code := exitCode(cmd.ExecuteContext(ctx)); code != exitInterrupted {
+		t.Errorf("exit %d, want %d", code, exitInterrupted)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a directory is left")
+	}
+}
