@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/google/pprof/profile"
 )
 
 // Folded draws one line a distinct stack, root first, with its value: what flamegraph.pl and speedscope read.
@@ -17,9 +19,10 @@ func Folded(w io.Writer, v *View, opts Options) error {
 		return err
 	}
 	lines := map[string]int64{}
+	f := folding{locations: map[*profile.Location]string{}}
 	for _, sample := range s.profile.Sample {
 		if n := s.value(sample); n > 0 {
-			lines[foldStack(stackFrames(sample))] += n
+			lines[f.stack(sample)] += n
 		}
 	}
 	if len(lines) == 0 {
@@ -36,10 +39,40 @@ func Folded(w io.Writer, v *View, opts Options) error {
 	return out.Flush()
 }
 
-func foldStack(frames []frame) string {
-	names := make([]string, len(frames))
-	for i, f := range frames {
-		names[i] = escapeFolded(f.name)
+// folding escapes each location's frames once: a location stands in many stacks.
+type folding struct {
+	locations map[*profile.Location]string
+	line      []byte // of the stack at hand; its memory serves the next
+}
+
+// stack gives the frames of a sample, root first, inlined calls as frames of their own.
+func (f *folding) stack(sample *profile.Sample) string {
+	f.line = f.line[:0]
+	if isCut(sample) {
+		f.add(escapeFolded(cutName))
 	}
-	return strings.Join(names, ";")
+	for _, location := range slices.Backward(sample.Location) {
+		f.add(f.location(location))
+	}
+	return string(f.line)
+}
+
+func (f *folding) add(frames string) {
+	if len(f.line) > 0 {
+		f.line = append(f.line, ';')
+	}
+	f.line = append(f.line, frames...)
+}
+
+func (f *folding) location(location *profile.Location) string {
+	text, ok := f.locations[location]
+	if !ok {
+		var names []string
+		for _, call := range locationFrames(location) {
+			names = append(names, escapeFolded(call.name))
+		}
+		text = strings.Join(names, ";")
+		f.locations[location] = text
+	}
+	return text
 }

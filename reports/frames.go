@@ -19,18 +19,6 @@ type frame struct {
 	inlined bool
 }
 
-// stackFrames gives the frames of a sample, root first, inlined calls as frames of their own.
-func stackFrames(sample *profile.Sample) []frame {
-	var frames []frame
-	if isCut(sample) {
-		frames = append(frames, frame{name: cutName})
-	}
-	for _, location := range slices.Backward(sample.Location) {
-		frames = append(frames, locationFrames(location)...)
-	}
-	return frames
-}
-
 // locationFrames gives the calls at one address, caller first. pprof lists the innermost inlined call first.
 func locationFrames(location *profile.Location) []frame {
 	if len(location.Line) == 0 {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/pprof/profile"
 
@@ -61,6 +62,29 @@ type stacks struct {
 	model   string
 	profile *profile.Profile
 	columns []int
+}
+
+// keepLast parses a profile once for all drawings of a View that follow each other. Parsed profiles are big: only
+// the last one is kept, for as long as the View is, and it is let go before the next is read. Drawings share it
+// and must not change it; they may run at the same time.
+func keepLast(read func(string) (*profile.Profile, error)) func(string) (*profile.Profile, error) {
+	var mu sync.Mutex
+	var kept *profile.Profile
+	var of string
+	return func(model string) (*profile.Profile, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if kept != nil && of == model {
+			return kept, nil
+		}
+		kept, of = nil, model
+		p, err := read(model)
+		if err != nil {
+			return nil, err
+		}
+		kept = p
+		return p, nil
+	}
 }
 
 // stacksOf finds the profile and the kind that the options name.

@@ -70,7 +70,7 @@ type Comparison struct {
 
 // NewView computes what the reports say of a recording.
 func NewView(r *recording.Recording) *View {
-	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: r.Profile}
+	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile)}
 	registry := Metrics()
 	for i, name := range r.Run.Plan.Models {
 		m := newModel(r, name, registry)
