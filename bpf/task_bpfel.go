@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [216]byte
 }
 
 type taskEventKind uint32
