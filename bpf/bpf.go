@@ -31,7 +31,9 @@ type Options struct {
 	// Sizes of the tables in entries, of the ring in bytes (a power of two, whole pages). 0 is the default.
 	// What finds no room is counted by Losses.
 	Targets     uint32 // processes at once; default 4,096
+	Connections uint32 // open TCP connections at once; default 16,384
 	Datagrams   uint32 // UDP and unix sockets, the least recently used makes room; default 8,192
+	Listeners   uint32 // listening TCP ports; default 1,024
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks; default 16,384, about 1 kB each
 	WeightCount uint32 // distinct (stack, thread, kind); default 65,536
@@ -40,11 +42,13 @@ type Options struct {
 // sizes gives the maps whose size the options set, with the options' own numbers.
 func (o Options) sizes() map[string]uint32 {
 	sizes := map[string]uint32{
-		sockMapTargets:   o.Targets,
-		sockMapDatagrams: o.Datagrams,
-		sockMapEvents:    o.RingBytes,
-		sockMapStacks:    o.StackCount,
-		sockMapWeights:   o.WeightCount,
+		sockMapTargets:     o.Targets,
+		sockMapConnections: o.Connections,
+		sockMapDatagrams:   o.Datagrams,
+		sockMapListeners:   o.Listeners,
+		sockMapEvents:      o.RingBytes,
+		sockMapStacks:      o.StackCount,
+		sockMapWeights:     o.WeightCount,
 	}
 	if !o.Stacks {
 		sizes[sockMapStacks], sizes[sockMapWeights] = 1, 1

@@ -9,13 +9,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 
-/* A TCP socket → its connection, from SYN_SENT or a target's first transfer to the socket's end. In the socket's own
- * storage: found without a hash, and as many as there are sockets. A target's listening socket has one too, and the
- * kernel copies it to each socket that is accepted (BPF_F_CLONE): so the side of those is known from birth. */
+/* cookie → TCP connection, from SYN_SENT or a target's first transfer to the socket's end. */
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
 	__type(value, struct connection);
 } connections SEC(".maps");
 
@@ -30,10 +28,18 @@ struct {
 /* cookie of a connection that found no room, so that each is counted once. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 16384);
 	__type(key, __u64);
 	__type(value, __u8);
 } refused SEC(".maps");
+
+/* TCP port on which a target listens: a socket with this local port was accepted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u16);
+	__type(value, __u8);
+} listeners SEC(".maps");
 
 /* enum transport → sums. Only sums: what crosses CPUs is not here. */
 struct {
@@ -96,130 +102,63 @@ static __always_inline __u8 unix_side(struct sock *sk)
 	return here ? SIDE_SERVER : SIDE_CLIENT;
 }
 
-static __always_inline bool in_session(const struct connection *connection)
+static __always_inline __u8 side_of(struct sock *sk, __u32 transport)
 {
-	struct session *session = session_now();
+	__u16 port = sk->__sk_common.skc_num;
 
-	return session && connection->epoch == session->epoch;
+	if (transport == TRANSPORT_UNIX)
+		return unix_side(sk);
+	if (transport == TRANSPORT_TCP && bpf_map_lookup_elem(&listeners, &port))
+		return SIDE_SERVER;
+	return SIDE_UNKNOWN;
 }
 
-/* The connection of a TCP socket, if it is one of ours in this session. What it has inherited of its listener is
- * not one yet. */
-static __always_inline struct connection *connection_known(struct sock *sk)
-{
-	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
-
-	if (!connection || connection->listening || !in_session(connection))
-		return 0;
-	return connection;
-}
-
-static __always_inline void connection_refuse(__u64 cookie, struct totals *totals)
-{
-	__u8 one = 1;
-
-	if (bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST))
-		return; /* counted before */
-	lose(LOSS_CONNECTIONS);
-	if (totals)
-		__sync_fetch_and_add(&totals->opened, 1);
-}
-
-/* The first account of a socket. */
-static __always_inline void connection_init(struct connection *connection, struct sock *sk, __u64 cookie,
-					    __u32 transport, __u8 side, __u64 now)
+static __always_inline struct connection *connection_begin(struct sock *sk, void *map, __u64 cookie,
+							   __u32 transport, __u8 side, __u64 now)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct session *session = session_now();
-
-	__builtin_memset(connection, 0, sizeof(*connection));
-	connection->cookie = cookie;
-	connection->epoch = session ? session->epoch : 0;
-	connection->open_ns = now;
-	connection->pid = pid_tgid >> 32;
-	connection->tid = (__u32)pid_tgid;
-	connection->family = sk->__sk_common.skc_family;
-	connection->transport = transport;
-	connection->side = side;
-	fill_address(connection, sk);
-}
-
-static __always_inline struct connection *stream_begin(struct sock *sk, __u8 side, __u64 now)
-{
-	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	struct totals *totals = totals_of(TRANSPORT_TCP);
-	__u64 cookie = cookie_of(sk), old;
-
-	if (!connection) {
-		connection_refuse(cookie, totals);
-		return 0;
-	}
-	if (bpf_map_lookup_elem(&refused, &cookie))
-		return 0; /* counted as lost: it stays so when there is room again */
-	old = connection->cookie;
-	if (__sync_val_compare_and_swap(&connection->cookie, old, cookie) != old)
-		return connection; /* another CPU was first */
-	connection_init(connection, sk, cookie, TRANSPORT_TCP, side, now);
-	if (totals)
-		__sync_fetch_and_add(&totals->opened, 1);
-	return connection;
-}
-
-/* Of what an accepted socket has inherited, its side is used and who listens: the event runs in anyone's context. */
-static __always_inline struct connection *stream_accepted(struct sock *sk, __u64 now)
-{
-	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, 0);
-	__u32 pid, tid;
-
-	if (!connection || !connection->listening || !in_session(connection))
-		return 0;
-	pid = connection->pid;
-	tid = connection->tid;
-	connection = stream_begin(sk, SIDE_SERVER, now);
-	if (!connection)
-		return 0;
-	connection->pid = pid;
-	connection->tid = tid;
-	return connection;
-}
-
-static __always_inline struct connection *stream_of(struct sock *sk, __u64 now)
-{
-	struct connection *connection = connection_known(sk);
-
-	if (connection) {
-		if (!connection->local_port)
-			fill_address(connection, sk); /* SYN_SENT comes before the port is chosen */
-		return connection;
-	}
-	now = now ?: bpf_ktime_get_ns();
-	connection = stream_accepted(sk, now);
-	return connection ?: stream_begin(sk, SIDE_UNKNOWN, now);
-}
-
-static __always_inline struct connection *datagram_of(struct sock *sk, __u32 transport, __u64 now)
-{
-	__u64 cookie = cookie_of(sk);
-	struct connection *connection = bpf_map_lookup_elem(&datagrams, &cookie);
+	struct connection connection = {
+		.cookie = cookie,
+		.open_ns = now,
+		.pid = pid_tgid >> 32,
+		.tid = (__u32)pid_tgid,
+		.family = sk->__sk_common.skc_family,
+		.transport = transport,
+		.side = side,
+	};
 	struct totals *totals = totals_of(transport);
-	struct connection fresh;
-	__u8 side;
+	struct connection *found;
+	__u8 one = 1;
 
-	if (connection)
-		return connection;
-	side = transport == TRANSPORT_UNIX ? unix_side(sk) : SIDE_UNKNOWN;
-	connection_init(&fresh, sk, cookie, transport, side, now ?: bpf_ktime_get_ns());
-	if (!bpf_map_update_elem(&datagrams, &cookie, &fresh, BPF_NOEXIST) && totals)
-		__sync_fetch_and_add(&totals->opened, 1);
-	connection = bpf_map_lookup_elem(&datagrams, &cookie); /* ours, or of a CPU that was first */
-	if (!connection)
-		connection_refuse(cookie, totals);
-	return connection;
+	if (bpf_map_lookup_elem(&refused, &cookie))
+		return 0; /* counted as lost: it stays so when room is made */
+	fill_address(&connection, sk);
+	if (!bpf_map_update_elem(map, &cookie, &connection, BPF_NOEXIST)) {
+		if (totals)
+			__sync_fetch_and_add(&totals->opened, 1);
+		return bpf_map_lookup_elem(map, &cookie);
+	}
+	found = bpf_map_lookup_elem(map, &cookie); /* another CPU was first */
+	if (!found && !bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST)) {
+		lose(LOSS_CONNECTIONS);
+		if (totals)
+			__sync_fetch_and_add(&totals->opened, 1);
+	}
+	return found;
 }
 
 static __always_inline struct connection *connection_of(struct sock *sk, __u32 transport, __u64 now)
 {
-	return transport == TRANSPORT_TCP ? stream_of(sk, now) : datagram_of(sk, transport, now);
+	void *map = transport == TRANSPORT_TCP ? (void *)&connections : (void *)&datagrams;
+	__u64 cookie = cookie_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(map, &cookie);
+
+	if (!connection)
+		return connection_begin(sk, map, cookie, transport, side_of(sk, transport),
+					now ?: bpf_ktime_get_ns());
+	if (!connection->local_port && transport != TRANSPORT_UNIX)
+		fill_address(connection, sk); /* SYN_SENT comes before the port is chosen */
+	return connection;
 }
 
 /* Awaiting a reply begins with the first sent byte of a request. */
@@ -295,10 +234,11 @@ static __always_inline void connection_received(struct connection *connection, s
 
 static __always_inline void connection_connecting(struct sock *sk)
 {
-	struct connection *connection = connection_known(sk);
+	__u64 cookie = cookie_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 
 	if (!connection) {
-		stream_begin(sk, SIDE_CLIENT, bpf_ktime_get_ns());
+		connection_begin(sk, &connections, cookie, TRANSPORT_TCP, SIDE_CLIENT, bpf_ktime_get_ns());
 		return;
 	}
 	/* The same socket connects again, after it was refused or disconnected. Its sequence begins anew. */
@@ -310,21 +250,23 @@ static __always_inline void connection_connecting(struct sock *sk)
 
 static __always_inline void connection_established(struct sock *sk)
 {
-	struct connection *connection = connection_known(sk);
+	__u64 cookie = cookie_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 
-	if (!connection)
-		connection = stream_accepted(sk, bpf_ktime_get_ns());
 	if (!connection || connection->connected_ns)
 		return;
 	connection->connected_ns = bpf_ktime_get_ns();
 	fill_address(connection, sk);
 }
 
-static __always_inline void connection_closed(struct sock *sk)
+static __always_inline void connection_closed(struct sock *sk, int old)
 {
-	struct connection *connection = connection_known(sk);
-	__u64 now;
+	__u64 cookie = cookie_of(sk), now;
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	__u16 port = sk->__sk_common.skc_num;
 
+	if (old == TCP_LISTEN && current_is_target())
+		bpf_map_delete_elem(&listeners, &port);
 	if (!connection || connection->close_ns)
 		return;
 	now = bpf_ktime_get_ns();
@@ -332,22 +274,19 @@ static __always_inline void connection_closed(struct sock *sk)
 	awaiting_end(connection, false, now);
 }
 
-/* A listening socket carries nothing itself: what it has is for those that it accepts. */
 static __always_inline void connection_listening(struct sock *sk)
 {
-	struct connection *connection = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	__u16 port = sk->__sk_common.skc_num;
+	__u8 one = 1;
 
-	if (!connection) {
+	if (bpf_map_update_elem(&listeners, &port, &one, BPF_ANY))
 		lose(LOSS_LISTENERS);
-		return;
-	}
-	connection_init(connection, sk, cookie_of(sk), TRANSPORT_TCP, SIDE_SERVER, bpf_ktime_get_ns());
-	connection->listening = 1;
 }
 
 static __always_inline void connection_gone(struct sock *sk)
 {
-	struct connection *connection = connection_known(sk);
+	__u64 cookie = cookie_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	struct connection_event *event;
 	__u64 now;
 
@@ -362,7 +301,7 @@ static __always_inline void connection_gone(struct sock *sk)
 		event->connection = *connection;
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	}
-	bpf_sk_storage_delete(&connections, sk);
+	bpf_map_delete_elem(&connections, &cookie);
 }
 
 #endif

@@ -26,8 +26,8 @@ enum loss {
 	LOSS_RING,            /* events: the ring buffer was full */
 	LOSS_TARGETS,         /* processes: the table of targets was full */
 	LOSS_THREADS,         /* threads, or calls of theirs: no task storage was to be had */
-	LOSS_CONNECTIONS,     /* connections: no socket storage was to be had */
-	LOSS_LISTENERS,       /* listening sockets: no socket storage was to be had */
+	LOSS_CONNECTIONS,     /* connections: the table was full */
+	LOSS_LISTENERS,       /* listening ports: the table was full */
 	LOSS_CURVE,           /* gauge changes: no room on the time axis, or too much contention */
 	LOSS_STACK_READ,      /* stacks: bpf_get_stack gave none */
 	LOSS_STACK_FULL,      /* stacks: the table was full */
@@ -136,10 +136,9 @@ struct totals {
 	__u64 retransmits; /* TCP segments */
 };
 
-/* In the storage of a TCP socket, or in `datagrams` by cookie; an event when a TCP socket is gone. */
+/* Value of `connections` and `datagrams`, by socket cookie; an event when a TCP socket is gone. */
 struct connection {
 	__u64 cookie;
-	__u64 epoch;        /* of the session that it belongs to */
 	__u64 open_ns;      /* SYN_SENT, or the first transfer */
 	__u64 connected_ns; /* ESTABLISHED, 0 when not seen */
 	__u64 close_ns;     /* CLOSE, 0 while open */
@@ -160,7 +159,7 @@ struct connection {
 	__u16 family;      /* AF_INET, AF_INET6, AF_UNIX */
 	__u16 local_port;  /* host order */
 	__u16 remote_port; /* host order */
-	__u16 listening;   /* 1: of a listening socket, or inherited from it: not a connection yet */
+	__u16 _pad;
 	__u8 local_addr[16]; /* network order, the first 4 for IPv4 */
 	__u8 remote_addr[16];
 };
@@ -229,7 +228,7 @@ _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct totals) == 80, "totals");
-_Static_assert(sizeof(struct connection) == 216, "connection");
+_Static_assert(sizeof(struct connection) == 208, "connection");
 _Static_assert(sizeof(struct thread_event) == 8 + sizeof(struct thread), "thread_event");
 _Static_assert(sizeof(struct connection_event) == 8 + sizeof(struct connection), "connection_event");
 _Static_assert(sizeof(struct stack) == 16 + 8 * STACK_FRAMES, "stack");

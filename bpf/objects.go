@@ -3,7 +3,6 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -30,11 +29,9 @@ var objects = []object{
 	}}},
 	{"sock", loadSock, [][]string{{
 		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
-		sockProgLiveConnections,
 		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
 	}, {
 		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
-		sockProgLiveConnections,
 		sockProgInetSendmsg, sockProgInet6Sendmsg, sockProgInetSendpage,
 		sockProgInetRecvmsg, sockProgInet6Recvmsg,
 		sockProgUnixStreamSendmsg, sockProgUnixStreamSendpage, sockProgUnixStreamRecvmsg,
@@ -43,13 +40,10 @@ var objects = []object{
 	}}},
 }
 
-// iterators are the programs that are not attached: they run when they are read.
-var iterators = []string{taskProgLiveThreads, sockProgLiveConnections}
-
 // sharedMaps are the maps of maps.bpf.h.
 var sharedMaps = []string{
-	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses,
-	taskMapEvents, taskMapStacks, taskMapWeights,
+	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
+	taskMapStacks, taskMapWeights,
 }
 
 // openObject loads and attaches the first set that works. That none does is in p.missing, not an error.
@@ -129,7 +123,7 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
 	for name, program := range collection.Programs {
-		if slices.Contains(iterators, name) {
+		if name == taskProgLiveThreads { // an iterator: run by reading it
 			continue
 		}
 		l, err := link.AttachTracing(link.TracingOptions{Program: program})

@@ -30,7 +30,7 @@ var programs = map[string]func(stage, []string) error{
 	"brief":    playBrief,
 	"exec":     playExec,
 	"churn":    playChurn,
-	"poor":     playPoor,
+	"listen":   playListen,
 	"echo":     playEcho,
 	"again":    playAgain,
 	"connect":  playConnect,
@@ -250,6 +250,25 @@ func playChurn(s stage, args []string) error {
 			close(done)
 		}()
 		<-done
+	}
+	return s.end(nil)
+}
+
+// playListen listens on args[0] TCP ports.
+func playListen(s stage, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer listener.Close()
 	}
 	return s.end(nil)
 }

@@ -19,35 +19,7 @@ func (p *Probes) Live() ([]Thread, error) {
 	if task == nil {
 		return nil, nil
 	}
-	return iterate[Thread](link.IterOptions{Program: task.Programs[taskProgLiveThreads]})
-}
-
-// Connections gives the TCP connections that are open and the UDP and unix sockets that have not aged out, in no
-// order.
-//
-// Source: the sockets' storage, read by an iterator over it (iter/bpf_sk_storage_map, Linux 5.9), and a table.
-func (p *Probes) Connections() ([]Connection, error) {
-	sock := p.objects["sock"]
-	if sock == nil {
-		return nil, nil
-	}
-	all, err := iterate[Connection](link.IterOptions{
-		Program: sock.Programs[sockProgLiveConnections],
-		Map:     sock.Maps[sockMapConnections],
-	})
-	if err != nil {
-		return nil, err
-	}
-	datagrams, err := values[uint64, Connection](sock.Maps[sockMapDatagrams])
-	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", sockMapDatagrams, err)
-	}
-	return slices.AppendSeq(all, maps.Values(datagrams)), nil
-}
-
-// iterate runs an iterator that writes values of one type.
-func iterate[T any](options link.IterOptions) ([]T, error) {
-	iter, err := link.AttachIter(options)
+	iter, err := link.AttachIter(link.IterOptions{Program: task.Programs[taskProgLiveThreads]})
 	if err != nil {
 		return nil, fmt.Errorf("attach iterator: %w", err)
 	}
@@ -61,15 +33,36 @@ func iterate[T any](options link.IterOptions) ([]T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read iterator: %w", err)
 	}
-	var values []T
-	for chunk := range slices.Chunk(raw, int(unsafe.Sizeof(*new(T)))) {
-		value, err := as[T](chunk)
+	const size = int(unsafe.Sizeof(Thread{}))
+	var threads []Thread
+	for ; len(raw) >= size; raw = raw[size:] {
+		thread, err := as[Thread](raw[:size])
 		if err != nil {
 			return nil, err
 		}
-		values = append(values, value)
+		threads = append(threads, thread)
 	}
-	return values, nil
+	return threads, nil
+}
+
+// Connections gives the TCP connections that are open and the UDP and unix sockets that have not aged out, in no
+// order.
+func (p *Probes) Connections() ([]Connection, error) {
+	sock := p.objects["sock"]
+	if sock == nil {
+		return nil, nil
+	}
+	var all []Connection
+	for _, name := range []string{sockMapConnections, sockMapDatagrams} {
+		connections, err := values[uint64, Connection](sock.Maps[name])
+		if err != nil {
+			return nil, fmt.Errorf("map %s: %w", name, err)
+		}
+		for _, c := range connections {
+			all = append(all, c)
+		}
+	}
+	return all, nil
 }
 
 // Totals gives the sums of one transport over all CPUs.
@@ -185,15 +178,21 @@ type Loss struct {
 	Detail string // what it means for the figures
 }
 
+// Causes that a reader of totals and lists has to know.
+const (
+	LossInRing        = "ring_full"
+	LossOfConnections = "connections_full"
+)
+
 var lossCauses = []struct {
 	id            taskLoss
 	cause, detail string
 }{
-	{taskLossLOSS_RING, "ring_full", "threads or connections that ended are not listed; totals are complete"},
+	{taskLossLOSS_RING, LossInRing, "threads or connections that ended are not listed; totals are complete"},
 	{taskLossLOSS_TARGETS, "targets_full", "processes of the program were not watched at all"},
 	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, or calls are missing from theirs"},
-	{taskLossLOSS_CONNECTIONS, "connections_refused", "connections are not listed nor in awaiting reply; totals are complete"},
-	{taskLossLOSS_LISTENERS, "listeners_refused", "connections that these sockets accept do not count as awaiting reply"},
+	{taskLossLOSS_CONNECTIONS, LossOfConnections, "connections are not listed nor in awaiting reply; totals are complete"},
+	{taskLossLOSS_LISTENERS, "listeners_full", "accepted connections on these ports do not count as awaiting reply"},
 	{taskLossLOSS_CURVE, "curve", "changes of a gauge are missing from its curve or peak"},
 	{taskLossLOSS_STACK_READ, "stack_unreadable", "calls are in no stack profile"},
 	{taskLossLOSS_STACK_FULL, "stacks_full", "calls are in no stack profile"},

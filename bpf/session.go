@@ -36,7 +36,7 @@ func (p *Probes) clear() error {
 	}
 	errs = append(errs, p.shared[taskMapMarks].Put(uint32(0), &taskMarks{}))
 	if sock := p.objects["sock"]; sock != nil {
-		for _, name := range []string{sockMapDatagrams, sockMapRefused} {
+		for _, name := range []string{sockMapConnections, sockMapDatagrams, sockMapRefused, sockMapListeners} {
 			errs = append(errs, empty(sock.Maps[name]))
 		}
 		cpus := ebpf.MustPossibleCPU()

@@ -142,14 +142,14 @@ RECVMSG(unix_stream_recvmsg, 11)
 RECVMSG(unix_dgram_recvmsg, 12)
 RECVMSG(unix_seqpacket_recvmsg, 13)
 
-static __always_inline int state_set(struct sock *sk, int new)
+static __always_inline int state_set(struct sock *sk, int old, int new)
 {
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (new == TCP_ESTABLISHED)
 		connection_established(sk);
 	else if (new == TCP_CLOSE)
-		connection_closed(sk);
+		connection_closed(sk, old);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old, int new)
 		connection_connecting(sk);
 	else if (new == TCP_LISTEN && sk->sk_protocol == IPPROTO_TCP && current_is_target())
 		connection_listening(sk);
-	return state_set(sk, new);
+	return state_set(sk, old, new);
 }
 
 /* A packet that arrives while the program above runs for a connect(2) sets states in its midst, and the kernel
@@ -169,7 +169,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old, int new)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_twin, struct sock *sk, int old, int new)
 {
-	return state_set(sk, new);
+	return state_set(sk, old, new);
 }
 
 /* The last thing that happens to a TCP socket. TCP_CLOSE is not: data may still be read after it. */
@@ -183,7 +183,8 @@ int BPF_PROG(tcp_destroy_sock, struct sock *sk)
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb, struct sock *sk)
 {
-	struct connection *connection = connection_known(sk);
+	__u64 cookie = cookie_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	struct totals *totals;
 
 	if (!connection)
@@ -192,20 +193,6 @@ int BPF_PROG(tcp_retransmit_skb, struct sock *sk)
 	totals = totals_of(TRANSPORT_TCP);
 	if (totals)
 		__sync_fetch_and_add(&totals->retransmits, 1);
-	return 0;
-}
-
-/* Writes out the TCP connections that are open. */
-SEC("iter/bpf_sk_storage_map")
-int live_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
-{
-	struct connection *connection = ctx->value, copy;
-
-	if (!connection)
-		return 0;
-	copy = *connection;
-	if (!copy.listening && in_session(&copy))
-		bpf_seq_write(ctx->meta->seq, &copy, sizeof(copy));
 	return 0;
 }
 

@@ -16,7 +16,6 @@ import (
 type sockConnection struct {
 	_           structs.HostLayout
 	Cookie      uint64
-	Epoch       uint64
 	OpenNs      uint64
 	ConnectedNs uint64
 	CloseNs     uint64
@@ -49,7 +48,7 @@ type sockConnection struct {
 	Family      uint16
 	LocalPort   uint16
 	RemotePort  uint16
-	Listening   uint16
+	Pad         uint16
 	LocalAddr   [16]uint8
 	RemoteAddr  [16]uint8
 }
@@ -81,7 +80,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [216]byte
+	_ [208]byte
 }
 
 type sockEventKind uint32
@@ -230,6 +229,7 @@ const (
 	sockMapDatagrams             = "datagrams"
 	sockMapEvents                = "events"
 	sockMapGauges                = "gauges"
+	sockMapListeners             = "listeners"
 	sockMapLosses                = "losses"
 	sockMapMarks                 = "marks"
 	sockMapRefused               = "refused"
@@ -247,7 +247,6 @@ const (
 	sockProgInetSendpage         = "inet_sendpage"
 	sockProgInetSockSetState     = "inet_sock_set_state"
 	sockProgInetSockSetStateTwin = "inet_sock_set_state_twin"
-	sockProgLiveConnections      = "live_connections"
 	sockProgSockRecvLength       = "sock_recv_length"
 	sockProgSockSendLength       = "sock_send_length"
 	sockProgTcpDestroySock       = "tcp_destroy_sock"
@@ -311,7 +310,6 @@ type sockProgramSpecs struct {
 	InetSendpage         *ebpf.ProgramSpec `ebpf:"inet_sendpage"`
 	InetSockSetState     *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	InetSockSetStateTwin *ebpf.ProgramSpec `ebpf:"inet_sock_set_state_twin"`
-	LiveConnections      *ebpf.ProgramSpec `ebpf:"live_connections"`
 	SockRecvLength       *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
 	SockSendLength       *ebpf.ProgramSpec `ebpf:"sock_send_length"`
 	TcpDestroySock       *ebpf.ProgramSpec `ebpf:"tcp_destroy_sock"`
@@ -334,6 +332,7 @@ type sockMapSpecs struct {
 	Datagrams         *ebpf.MapSpec `ebpf:"datagrams"`
 	Events            *ebpf.MapSpec `ebpf:"events"`
 	Gauges            *ebpf.MapSpec `ebpf:"gauges"`
+	Listeners         *ebpf.MapSpec `ebpf:"listeners"`
 	Losses            *ebpf.MapSpec `ebpf:"losses"`
 	Marks             *ebpf.MapSpec `ebpf:"marks"`
 	Refused           *ebpf.MapSpec `ebpf:"refused"`
@@ -378,6 +377,7 @@ type sockMaps struct {
 	Datagrams         *ebpf.Map `ebpf:"datagrams"`
 	Events            *ebpf.Map `ebpf:"events"`
 	Gauges            *ebpf.Map `ebpf:"gauges"`
+	Listeners         *ebpf.Map `ebpf:"listeners"`
 	Losses            *ebpf.Map `ebpf:"losses"`
 	Marks             *ebpf.Map `ebpf:"marks"`
 	Refused           *ebpf.Map `ebpf:"refused"`
@@ -397,6 +397,7 @@ func (m *sockMaps) Close() error {
 		m.Datagrams,
 		m.Events,
 		m.Gauges,
+		m.Listeners,
 		m.Losses,
 		m.Marks,
 		m.Refused,
@@ -428,7 +429,6 @@ type sockPrograms struct {
 	InetSendpage         *ebpf.Program `ebpf:"inet_sendpage"`
 	InetSockSetState     *ebpf.Program `ebpf:"inet_sock_set_state"`
 	InetSockSetStateTwin *ebpf.Program `ebpf:"inet_sock_set_state_twin"`
-	LiveConnections      *ebpf.Program `ebpf:"live_connections"`
 	SockRecvLength       *ebpf.Program `ebpf:"sock_recv_length"`
 	SockSendLength       *ebpf.Program `ebpf:"sock_send_length"`
 	TcpDestroySock       *ebpf.Program `ebpf:"tcp_destroy_sock"`
@@ -451,7 +451,6 @@ func (p *sockPrograms) Close() error {
 		p.InetSendpage,
 		p.InetSockSetState,
 		p.InetSockSetStateTwin,
-		p.LiveConnections,
 		p.SockRecvLength,
 		p.SockSendLength,
 		p.TcpDestroySock,

@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [216]byte
+	_ [208]byte
 }
 
 type taskEventKind uint32

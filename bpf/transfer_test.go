@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -74,11 +73,6 @@ func playTransfer(s stage, args []string) error {
 	if err := s.pause("ready"); err != nil {
 		return err
 	}
-	return playTransferred(s, args)
-}
-
-// playTransferred is playTransfer from its gate on.
-func playTransferred(s stage, args []string) error {
 	from, to, err := socketPair(args[0])
 	if err != nil {
 		return err
@@ -147,39 +141,4 @@ func inetPair(family, kind int, address unix.Sockaddr) (from, to int, err error)
 	}
 	accepted, _, err := unix.Accept(to)
 	return from, accepted, err
-}
-
-// playPoor is playTransfer in a network namespace that gives sockets no room for storage (net.core.optmem_max, of
-// the namespace since Linux 6.8).
-func playPoor(s stage, args []string) error {
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("make network namespace: %w", err)
-	}
-	if err := loopbackUp(); err != nil {
-		return err
-	}
-	word := "poor"
-	if err := os.WriteFile("/proc/sys/net/core/optmem_max", []byte("1"), 0); err != nil {
-		word = "skip no net.core.optmem_max of a namespace's own: " + err.Error()
-	}
-	if err := s.pause("ready"); err != nil {
-		return err
-	}
-	fmt.Println(word)
-	return playTransferred(s, args)
-}
-
-func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	request, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	request.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }

@@ -16,8 +16,14 @@ import (
 // collect fills the trial from the kernel side.
 func (w *Watch) collect() error {
 	threads, connections, err := w.lives()
+	if err != nil {
+		return err
+	}
+	if err := w.loseUnlisted(connections); err != nil {
+		return err
+	}
 	return errors.Join(
-		err, w.collectThreads(threads), w.collectSockets(connections), w.collectCurves(), w.collectStacks(),
+		w.collectThreads(threads), w.collectSockets(connections), w.collectCurves(), w.collectStacks(),
 		w.collectLosses(),
 	)
 }
@@ -32,38 +38,6 @@ func switchesOf(threads []bpf.Thread) switches {
 		sum.involuntary += int64(t.Involuntary)
 	}
 	return sum
-}
-
-// lives gives all threads and connections so far, and stops the drain. Who lives is read first and the ring
-// after it: what ends in between is in both, the other way round it would be in neither.
-func (w *Watch) lives() ([]bpf.Thread, []bpf.Connection, error) {
-	live, liveErr := w.c.probes.Live()
-	open, openErr := w.c.probes.Connections()
-	w.stopDrain()
-	if err := errors.Join(liveErr, openErr, w.drainErr); err != nil {
-		return nil, nil, err
-	}
-	type thread struct {
-		tid   uint32
-		start uint64
-	}
-	threads := union(w.gone, live, func(t bpf.Thread) thread { return thread{t.Tid, t.StartNs} })
-	connections := union(w.closed, open, func(c bpf.Connection) uint64 { return c.Cookie })
-	return threads, connections, nil
-}
-
-// union is ended with those of alive that are not in it.
-func union[T any, K comparable](ended, alive []T, key func(T) K) []T {
-	all, has := slices.Clone(ended), map[K]bool{}
-	for _, e := range ended {
-		has[key(e)] = true
-	}
-	for _, a := range alive {
-		if !has[key(a)] {
-			all = append(all, a)
-		}
-	}
-	return all
 }
 
 func (w *Watch) collectThreads(seen []bpf.Thread) error {

@@ -42,7 +42,7 @@ func TestAgedSocketsAreLost(t *testing.T) {
 func TestUnionPrefersTheEnded(t *testing.T) {
 	ended := []bpf.Connection{{Cookie: 1, CloseNs: 9}, {Cookie: 2, CloseNs: 9}}
 	alive := []bpf.Connection{{Cookie: 2}, {Cookie: 3}}
-	all := union(ended, alive, func(c bpf.Connection) uint64 { return c.Cookie })
+	all := union(ended, alive, cookie)
 	if len(all) != 3 || all[1].CloseNs != 9 || all[2].Cookie != 3 {
 		t.Errorf("%+v", all)
 	}

@@ -145,6 +145,9 @@ func TestLossIsInEveryFormat(t *testing.T) {
 		tables collector.Options
 		seen   func(*recording.Trial) (seen, truth int64) // in what the loss is a loss of
 	}{
+		{"connections_full", collector.Options{Connections: 4}, func(t *recording.Trial) (int64, int64) {
+			return int64(len(t.Sockets.Connections)), int64(len(t.Origin.Connections))
+		}},
 		{"ring_full", collector.Options{RingBytes: 4096}, func(t *recording.Trial) (int64, int64) {
 			return int64(len(t.Sockets.Connections) + len(t.Threads.List)), int64(len(t.Origin.Connections)) + t.Threads.Made
 		}},

@@ -61,7 +61,7 @@ type CPU struct {
 
 // Loss is something that could not be recorded.
 type Loss struct {
-	Cause  string `json:"cause"`  // stable name: "ring_full", "connections_refused", …
+	Cause  string `json:"cause"`  // stable name: "ring_full", "connections_full", …
 	Count  int64  `json:"count"`  // events or entries
 	Detail string `json:"detail"` // what it means for the figures
 }

@@ -1,0 +1,102 @@
+package collector
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// looks is how often open connections are looked for: reading a table can pass over one while others end.
+const looks = 20
+
+// lives gives all threads and connections so far, and stops the drain. Who lives is read first and the ring
+// after it: what ends in between is in both, the other way round it would be in neither.
+func (w *Watch) lives() ([]bpf.Thread, []bpf.Connection, error) {
+	w.stopDrain()
+	live, err := w.c.probes.Live()
+	if err != nil {
+		return nil, nil, err
+	}
+	var connections []bpf.Connection
+	for range looks {
+		open, err := w.c.probes.Connections()
+		w.drain()
+		if err := errors.Join(err, w.drainErr); err != nil {
+			return nil, nil, err
+		}
+		connections = union(w.closed, union(open, connections, cookie), cookie)
+		unlisted, err := w.countUnlisted(connections)
+		if err != nil {
+			return nil, nil, err
+		}
+		if unlisted <= 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return union(w.gone, live, identity), connections, nil
+}
+
+// countUnlisted is how many of the TCP connections that were opened are not in a list and in no loss.
+func (w *Watch) countUnlisted(list []bpf.Connection) (int64, error) {
+	totals, err := w.c.probes.Totals(bpf.TransportTCP)
+	if err != nil {
+		return 0, err
+	}
+	losses, err := w.c.probes.Losses()
+	if err != nil {
+		return 0, err
+	}
+	missing := int64(totals.Opened)
+	for _, c := range list {
+		if c.Transport == bpf.TransportTCP {
+			missing--
+		}
+	}
+	for _, l := range losses {
+		if l.Cause == bpf.LossOfConnections || l.Cause == bpf.LossInRing {
+			missing -= int64(l.Count)
+		}
+	}
+	return missing - w.unlisted, nil
+}
+
+func cookie(c bpf.Connection) uint64 { return c.Cookie }
+
+// threadIdentity outlives the reuse of a tid.
+type threadIdentity struct {
+	tid   uint32
+	start uint64
+}
+
+func identity(t bpf.Thread) threadIdentity { return threadIdentity{t.Tid, t.StartNs} }
+
+// union is ended with those of alive that are not in it.
+func union[T any, K comparable](ended, alive []T, key func(T) K) []T {
+	all, has := slices.Clone(ended), map[K]bool{}
+	for _, e := range ended {
+		has[key(e)] = true
+	}
+	for _, a := range alive {
+		if !has[key(a)] {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// loseUnlisted counts what no look has found.
+func (w *Watch) loseUnlisted(connections []bpf.Connection) error {
+	unlisted, err := w.countUnlisted(connections)
+	if err == nil && unlisted > 0 {
+		w.trial.Lost = append(w.trial.Lost, recording.Loss{
+			Cause:  "connections_unlisted",
+			Count:  unlisted,
+			Detail: "connections are not listed; totals are complete",
+		})
+	}
+	return err
+}
