@@ -15,15 +15,13 @@ import (
 
 // collect fills the trial from the kernel side.
 func (w *Watch) collect() error {
-	threads, connections, err := w.lives()
+	all, err := w.lives()
 	if err != nil {
 		return err
 	}
-	if err := w.loseUnlisted(connections); err != nil {
-		return err
-	}
+	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(threads), w.collectSockets(connections), w.collectCurves(), w.collectStacks(),
+		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectCurves(), w.collectStacks(),
 		w.collectLosses(),
 	)
 }

@@ -12,32 +12,39 @@ import (
 // looks is how often open connections are looked for: reading a table can pass over one while others end.
 const looks = 20
 
+// seen is everybody who lives or has ended so far.
+type seen struct {
+	threads     []bpf.Thread
+	connections []bpf.Connection
+	unlisted    int64 // TCP connections that were opened and are in no list and in no loss
+}
+
 // lives gives all threads and connections so far, and stops the drain. Who lives is read first and the ring
 // after it: what ends in between is in both, the other way round it would be in neither.
-func (w *Watch) lives() ([]bpf.Thread, []bpf.Connection, error) {
+func (w *Watch) lives() (seen, error) {
 	w.stopDrain()
 	live, err := w.c.probes.Live()
 	if err != nil {
-		return nil, nil, err
+		return seen{}, err
 	}
-	var connections []bpf.Connection
+	var all seen
 	for range looks {
 		open, err := w.c.probes.Connections()
 		w.drain()
 		if err := errors.Join(err, w.drainErr); err != nil {
-			return nil, nil, err
+			return seen{}, err
 		}
-		connections = union(w.closed, union(open, connections, cookie), cookie)
-		unlisted, err := w.countUnlisted(connections)
-		if err != nil {
-			return nil, nil, err
+		all.connections = union(w.closed, union(open, all.connections, cookie), cookie)
+		if all.unlisted, err = w.countUnlisted(all.connections); err != nil {
+			return seen{}, err
 		}
-		if unlisted <= 0 {
+		if all.unlisted <= 0 {
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return union(w.gone, live, identity), connections, nil
+	all.threads = union(w.gone, live, identity)
+	return all, nil
 }
 
 // countUnlisted is how many of the TCP connections that were opened are not in a list and in no loss.
@@ -89,14 +96,13 @@ func union[T any, K comparable](ended, alive []T, key func(T) K) []T {
 }
 
 // loseUnlisted counts what no look has found.
-func (w *Watch) loseUnlisted(connections []bpf.Connection) error {
-	unlisted, err := w.countUnlisted(connections)
-	if err == nil && unlisted > 0 {
-		w.trial.Lost = append(w.trial.Lost, recording.Loss{
-			Cause:  "connections_unlisted",
-			Count:  unlisted,
-			Detail: "connections are not listed; totals are complete",
-		})
+func (w *Watch) loseUnlisted(unlisted int64) {
+	if unlisted <= 0 {
+		return
 	}
-	return err
+	w.trial.Lost = append(w.trial.Lost, recording.Loss{
+		Cause:  "connections_unlisted",
+		Count:  unlisted,
+		Detail: "connections are not listed; totals are complete",
+	})
 }

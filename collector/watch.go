@@ -105,12 +105,12 @@ func (w *Watch) baseline() error {
 	if w.atGate.awaiting, err = w.c.probes.Gauge(bpf.GaugeAwaiting); err != nil {
 		return err
 	}
-	threads, _, err := w.lives()
+	all, err := w.lives()
 	if err != nil {
 		return err
 	}
 	w.startDrain()
-	w.atGate.switches = switchesOf(threads)
+	w.atGate.switches = switchesOf(all.threads)
 	w.atGate.cpuNS, err = cpuTime(w.trial.PID)
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
 	return err
