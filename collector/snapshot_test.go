@@ -3,6 +3,7 @@ package collector
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/prometheus/procfs"
@@ -50,7 +51,7 @@ func TestSnapshot(t *testing.T) {
 		RSSBytes: 3000 << 10, PSSBytes: 2500 << 10, USSBytes: 2300 << 10, PageTableBytes: 44 << 10,
 		Threads: 2, FDs: 3, VoluntarySwitches: 17, InvoluntarySwitches: 23,
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

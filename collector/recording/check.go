@@ -93,6 +93,7 @@ func (p *Plan) checkValid() error {
 		{"measured_runs", int64(p.MeasuredRuns)},
 		{"held_trials", int64(p.HeldTrials)},
 		{"profile_trials", int64(p.ProfileTrials)},
+		{"control_trials", int64(p.ControlTrials)},
 		{"timeout_ns", p.TimeoutNS},
 	})
 }
@@ -148,6 +149,9 @@ func (t *Trial) checkCounts() error {
 			return fmt.Errorf("bpf: program %q with %d runs of %d ns", p.Program, p.Runs, p.RunNS)
 		}
 	}
+	if err := t.checkTime(); err != nil {
+		return err
+	}
 	return checkCounts([]count{
 		{"concurrency", int64(t.Concurrency)},
 		{"units", int64(t.Work.Units)},
@@ -159,6 +163,56 @@ func (t *Trial) checkCounts() error {
 		{"awaiting replies", t.Sockets.Awaiting.Replies},
 		{"awaiting sum_ns", t.Sockets.Awaiting.SumNS},
 	})
+}
+
+// checkTime looks at where the threads' time and the memory went.
+func (t *Trial) checkTime() error {
+	for _, thread := range t.Threads.List {
+		if err := thread.Time.checkValid(); err != nil {
+			return fmt.Errorf("thread %d: %w", thread.TID, err)
+		}
+	}
+	if s := t.Sched; s != nil {
+		if err := s.Time.checkValid(); err != nil {
+			return fmt.Errorf("sched: %w", err)
+		}
+		if len(s.RunQueue.Counts) > maxBuckets {
+			return fmt.Errorf("run queue: %d buckets", len(s.RunQueue.Counts))
+		}
+		counts := []count{{"run queue sum_ns", s.RunQueue.SumNS}}
+		for i, n := range s.RunQueue.Counts {
+			counts = append(counts, count{fmt.Sprintf("run queue bucket %d", i), n})
+		}
+		if err := checkCounts(counts); err != nil {
+			return err
+		}
+	}
+	if m := t.Memory; m != nil {
+		return checkCounts([]count{
+			{"peak_bytes", m.PeakBytes}, {"setup_peak_bytes", m.SetupPeakBytes}, {"bound_bytes", m.BoundBytes},
+			{"foreign", m.Foreign},
+		})
+	}
+	return nil
+}
+
+// maxBuckets is what a histogram of 64-bit durations has.
+const maxBuckets = 64
+
+func (t *ThreadTime) checkValid() error {
+	if t == nil {
+		return nil
+	}
+	counts := []count{
+		{"running_ns", t.RunningNS}, {"runnable_ns", t.RunnableNS}, {"wakeups", t.Wakeups}, {"migrations", t.Migrations},
+	}
+	for cause, ns := range t.BlockedNS {
+		if !slices.Contains(Causes(), cause) {
+			return fmt.Errorf("blocked: unknown cause %q", cause)
+		}
+		counts = append(counts, count{"blocked, " + cause, ns})
+	}
+	return checkCounts(counts)
 }
 
 // checkValid accepts steps in their order; a step that was not reached is 0.
@@ -190,10 +244,18 @@ func (c *Curve) checkValid() error {
 }
 
 func (s *Snapshot) checkValid() error {
+	for way, parts := range s.Cost {
+		for _, p := range parts {
+			if p.Bytes < 0 {
+				return fmt.Errorf("cost by %s: %s of %d bytes", way, p.Name, p.Bytes)
+			}
+		}
+	}
 	return checkCounts([]count{
 		{"rss_bytes", s.RSSBytes},
 		{"pss_bytes", s.PSSBytes},
 		{"uss_bytes", s.USSBytes},
+		{"anonymous_bytes", s.AnonymousBytes},
 		{"page_table_bytes", s.PageTableBytes},
 		{"threads", s.Threads},
 		{"fds", s.FDs},

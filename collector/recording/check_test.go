@@ -60,6 +60,13 @@ func TestTrialCheckValid(t *testing.T) {
 			t.Curves[CurveThreads] = Curve{Least: []int64{1}, Greatest: []int64{2}, Last: []int64{1}}
 		}},
 		{`trial 9: snapshot "end": rss_bytes is -1: must not be negative`, func(t *Trial) { t.Snapshots[AtEnd] = Snapshot{RSSBytes: -1} }},
+		{"trial 9: snapshot \"end\": cost by proc: user of -1 bytes", func(t *Trial) {
+			t.Snapshots[AtEnd] = Snapshot{Cost: map[string][]Part{ByProc: {{Name: PartUser, Bytes: -1}}}}
+		}},
+		{`trial 9: sched: blocked: unknown cause "x"`, func(t *Trial) { t.Sched.Time.BlockedNS["x"] = 1 }},
+		{"trial 9: thread 4712: running_ns is -1: must not be negative", func(t *Trial) { t.Threads.List[0].Time.RunningNS = -1 }},
+		{"trial 9: run queue: 66 buckets", func(t *Trial) { t.Sched.RunQueue.Counts = make([]int64, 66) }},
+		{"trial 9: peak_bytes is -1: must not be negative", func(t *Trial) { t.Memory.PeakBytes = -1 }},
 		{`trial 9: lost: cause "" with a count of 3`, func(t *Trial) { t.Lost[0].Cause = "" }},
 		{`trial 9: lost: cause "ring_full" with a count of -3`, func(t *Trial) { t.Lost[0].Count = -3 }},
 		{`trial 9: failed: cause "timeout" with a count of -1`, func(t *Trial) { t.Work.Failed["timeout"] = -1 }},

@@ -29,6 +29,8 @@ type Thread struct {
 
 	Voluntary   int64 `json:"voluntary"`   // context switches in its life, count
 	Involuntary int64 `json:"involuntary"` // context switches by preemption in its life, count
+
+	Time *ThreadTime `json:"time,omitempty"` // where its time went, from its first wake-up to its end or to done
 }
 
 // Sockets is the socket IO of the process and its descendants.
@@ -91,6 +93,7 @@ type Connection struct {
 const (
 	CurveThreads  = "threads"  // threads alive
 	CurveAwaiting = "awaiting" // connections that await a reply
+	CurveRSS      = "rss"      // resident memory, bytes
 )
 
 // Curve is a gauge over time, kept in the kernel: no sampler misses its peak.
@@ -114,12 +117,15 @@ type Snapshot struct {
 	RSSBytes            int64 `json:"rss_bytes"`            // Rss of smaps_rollup, bytes
 	PSSBytes            int64 `json:"pss_bytes"`            // Pss of smaps_rollup, bytes
 	USSBytes            int64 `json:"uss_bytes"`            // Private_Clean + Private_Dirty of smaps_rollup, bytes
+	AnonymousBytes      int64 `json:"anonymous_bytes"`      // Anonymous of smaps_rollup, bytes
 	PageTableBytes      int64 `json:"page_table_bytes"`     // VmPTE of status, bytes
 	Threads             int64 `json:"threads"`              // Threads of status, count
 	FDs                 int64 `json:"fds"`                  // open descriptors, count
 	VoluntarySwitches   int64 `json:"voluntary_switches"`   // voluntary_ctxt_switches summed over threads, count
 	InvoluntarySwitches int64 `json:"involuntary_switches"` // nonvoluntary_ctxt_switches summed over threads, count
 	Waiting             int64 `json:"waiting"`              // at held: requests that the origin holds, count
+
+	Cost map[string][]Part `json:"cost"` // what it costs in full, by the way it was found out: "cgroup", "proc"
 }
 
 // Origin is the origin's own account of the trial.

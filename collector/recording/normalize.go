@@ -4,6 +4,7 @@ package recording
 func (r *Run) normalize() {
 	r.Command = notNil(r.Command)
 	r.Plan.Models = notNil(r.Plan.Models)
+	r.Plan.Details = notNil(r.Plan.Details)
 	r.Trials = notNil(r.Trials)
 	r.Profiles = notNil(r.Profiles)
 	r.Files = notNil(r.Files)
@@ -21,6 +22,16 @@ func (t *Trial) normalize() {
 		t.Curves[name] = Curve{c.BucketNS, notNil(c.Least), notNil(c.Greatest), notNil(c.Last)}
 	}
 	t.Snapshots = notNilMap(t.Snapshots)
+	for point, s := range t.Snapshots {
+		s.Cost = notNilMap(s.Cost)
+		t.Snapshots[point] = s
+	}
+	t.GoMemory = notNilMap(t.GoMemory)
+	if t.Sched != nil {
+		t.Sched.RunQueue.Counts = notNil(t.Sched.RunQueue.Counts)
+		t.Sched.Wakers = notNil(t.Sched.Wakers)
+		t.Sched.Time.BlockedNS = notNilMap(t.Sched.Time.BlockedNS)
+	}
 	if t.Origin != nil {
 		t.Origin.Connections = notNil(t.Origin.Connections)
 	}

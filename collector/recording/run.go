@@ -55,9 +55,20 @@ type Plan struct {
 	URL           string   `json:"url"`            // a remote origin, empty for weft's own
 	WarmupTrials  int      `json:"warmup_trials"`  // a model, count
 	MeasuredRuns  int      `json:"measured_runs"`  // a model, count
-	HeldTrials    int      `json:"held_trials"`    // a model, count
+	HeldTrials    int      `json:"held_trials"`    // a model, pairs: at a tenth of the concurrency and at all of it
 	ProfileTrials int      `json:"profile_trials"` // a model, count
+	ControlTrials int      `json:"control_trials"` // a model, count
 	TimeoutNS     int64    `json:"timeout_ns"`     // after which a trial is ended, a duration
+
+	Details []ModelDetail `json:"details"` // of the models, in their order
+}
+
+// ModelDetail is what weft knows of a model beforehand.
+type ModelDetail struct {
+	Name          string `json:"name"`            // one of Plan.Models
+	Summary       string `json:"summary"`         // half a line
+	Sequential    bool   `json:"sequential"`      // never has more than one request in flight
+	ThreadPerTask bool   `json:"thread_per_task"` // has a thread for each request in flight; else one thread should do
 }
 
 // TrialRef names a trial's file.

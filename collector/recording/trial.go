@@ -24,8 +24,12 @@ type Trial struct {
 	CPU         CPU                 `json:"cpu"`               // processor time
 	Threads     Threads             `json:"threads"`           // made and gone
 	Sockets     Sockets             `json:"sockets"`           // socket IO
-	Curves      map[string]Curve    `json:"curves"`            // gauges over time by name: "threads", "awaiting"
+	Sched       *Sched              `json:"sched,omitempty"`   // where the threads' time went
+	Memory      *Memory             `json:"memory,omitempty"`  // resident memory, from the kernel's events
+	Curves      map[string]Curve    `json:"curves"`            // gauges over time by name: "threads", "awaiting", "rss"
 	Snapshots   map[string]Snapshot `json:"snapshots"`         // of /proc by point: "gate", "held", "end"
+	GoMemory    map[string]GoMemory `json:"go_memory"`         // of a Go child, by point: "gate", "end"
+	Load        *HostLoad           `json:"load,omitempty"`    // what else the machine did
 	Origin      *Origin             `json:"origin,omitempty"`  // the origin's own account, where weft ran one
 	Heap        *Heap               `json:"heap,omitempty"`    // in profiled trials whose model can tell of its heap
 	Lost        []Loss              `json:"lost"`              // what could not be recorded, never nil when read
