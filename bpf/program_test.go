@@ -297,7 +297,6 @@ func playEcho(s stage, args []string) error {
 			}
 			answered <- struct{}{}
 		}
-		failed <- nil
 	}()
 	runtime.LockOSThread()
 	for range questions {
