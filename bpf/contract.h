@@ -11,7 +11,7 @@
 #define WEFT_CONTRACT_H
 
 #define COMM_LEN 16      /* TASK_COMM_LEN */
-#define STACK_FRAMES 127 /* PERF_MAX_STACK_DEPTH, the most that bpf_get_stack gives */
+#define STACK_FRAMES 127 /* as many as PERF_MAX_STACK_DEPTH, what perf takes */
 
 /* A curve's buckets: 512 of 1 ms, then 256 a level, each level twice as wide as the one before and taking up
  * where that one ends. 20 levels more reach 2^29 ms, about six days, at a resolution of 1/256 of the elapsed
@@ -29,7 +29,7 @@ enum loss {
 	LOSS_CONNECTIONS,     /* connections: the table was full */
 	LOSS_LISTENERS,       /* listening ports: the table was full */
 	LOSS_CURVE,           /* gauge changes: no room on the time axis, or too much contention */
-	LOSS_STACK_READ,      /* stacks: bpf_get_stack gave none */
+	LOSS_STACK_READ,      /* stacks: the thread has no registers of user mode */
 	LOSS_STACK_FULL,      /* stacks: the table was full */
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
@@ -71,8 +71,6 @@ struct session {
 struct gauge {
 	__u64 state; /* high half: number of changes; low half: the value now */
 	__u64 peak;  /* greatest value since the gate */
-	__u64 rises; /* number of increments */
-	__u64 falls; /* number of decrements */
 };
 
 /* One bucket. 0 is "no change in this bucket" in each field, so that a zeroed map is an empty curve. */
@@ -223,7 +221,7 @@ struct weight {
 _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct marks) == 8192, "marks");
 _Static_assert(sizeof(struct session) == 16, "session");
-_Static_assert(sizeof(struct gauge) == 32, "gauge");
+_Static_assert(sizeof(struct gauge) == 16, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct flow) == 32, "flow");

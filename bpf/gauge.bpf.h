@@ -84,7 +84,6 @@ __noinline int gauge_add(__u32 id, int delta, __u64 now)
 	if (!gauge || !session)
 		return 0;
 	state = __sync_fetch_and_add(&gauge->state, step) + step;
-	__sync_fetch_and_add(delta > 0 ? &gauge->rises : &gauge->falls, 1);
 	if (!session->gate_ns || now < session->gate_ns)
 		return 0;
 	value = (__s32)state < 0 ? 0 : (__u32)state;

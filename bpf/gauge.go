@@ -19,8 +19,14 @@ func (p *Probes) Gauge(id GaugeID) (Gauge, error) {
 	if err := p.shared[taskMapGauges].Lookup(id, &raw); err != nil {
 		return Gauge{}, fmt.Errorf("map %s: %w", taskMapGauges, err)
 	}
-	now := max(int32(raw.State), 0) // below 0 for a moment: see gauge_add
-	return Gauge{Now: uint64(now), Peak: raw.Peak, Rises: raw.Rises, Falls: raw.Falls}, nil
+	// Each change is by one, up or down: their number and their sum tell how many went up.
+	changes, value := int64(raw.State>>32), int64(int32(raw.State))
+	return Gauge{
+		Now:   uint64(max(value, 0)), // below 0 for a moment: see gauge_add
+		Peak:  raw.Peak,
+		Rises: uint64((changes + value) / 2),
+		Falls: uint64((changes - value) / 2),
+	}, nil
 }
 
 // Curve is a gauge over time in buckets of equal width, from the gate on.

@@ -91,6 +91,17 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+/* The registers that a thread had in user mode: of each machine its own, told apart by their fields. */
+struct pt_regs___x86 {
+	unsigned long bp;
+	unsigned long ip;
+};
+
+struct pt_regs___arm64 {
+	__u64 regs[31];
+	__u64 pc;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {

@@ -38,7 +38,7 @@ static __always_inline void count_thread(struct thread *thread, bool send, int r
 }
 
 /* The one handler of all send and receive hooks: `ret` is what the call returned. */
-static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool send, __u32 buffer)
+static __always_inline int transferred(struct sock *sk, int ret, bool send, __u32 buffer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection *connection;
@@ -47,11 +47,11 @@ static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool
 	__u32 transport;
 	__u64 now;
 
-	if (!current_is_marked())
+	if (!is_marked(task->tgid))
 		return 0;
 	/* Only a target's thread has an account, and finding it is cheaper than finding the target. */
 	thread = thread_of(task);
-	if (!thread && !current_is_target())
+	if (!thread && !is_target(task->tgid))
 		return 0;
 	if (!sk)
 		return 0;
@@ -80,7 +80,7 @@ static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool
 			by.sent_bytes = ret;
 		else
 			by.recv_bytes = ret;
-		stack_charge(ctx, buffer, STACK_SOCKET, &by);
+		stack_charge(task, buffer, STACK_SOCKET, &by);
 	}
 	return 0;
 }
@@ -88,22 +88,22 @@ static __always_inline int transferred(void *ctx, struct sock *sk, int ret, bool
 /* A look at data that stays in the queue, or at the error queue, carries no bytes. */
 #define MSG_NO_DATA (MSG_PEEK | MSG_ERRQUEUE)
 
-static __always_inline int received(void *ctx, struct sock *sk, int ret, int flags, __u32 buffer)
+static __always_inline int received(struct sock *sk, int ret, int flags, __u32 buffer)
 {
-	return flags & MSG_NO_DATA ? 0 : transferred(ctx, sk, ret, false, buffer);
+	return flags & MSG_NO_DATA ? 0 : transferred(sk, ret, false, buffer);
 }
 
 /* From Linux 6.3 (commit 6e6eda44b939): one hook each way for all families, inside the generic call. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret)
 {
-	return transferred(ctx, sk, ret, true, 0);
+	return transferred(sk, ret, true, 0);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
-	return received(ctx, sk, ret, flags, 1);
+	return received(sk, ret, flags, 1);
 }
 
 /* Before 6.3: each family's own function. sock_sendmsg itself is inlined into sock_write_iter there, so that
@@ -112,21 +112,21 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int ret)               \
 	{                                                                                      \
-		return transferred(ctx, sock->sk, ret, true, buffer);                          \
+		return transferred(sock->sk, ret, true, buffer);                          \
 	}
 
 #define SENDPAGE(name, buffer)                                                                 \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *page, int at, size_t n, int f, long ret) \
 	{                                                                                      \
-		return transferred(ctx, sock->sk, ret, true, buffer);                          \
+		return transferred(sock->sk, ret, true, buffer);                          \
 	}
 
 #define RECVMSG(name, buffer)                                                                  \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int flags, int ret)    \
 	{                                                                                      \
-		return received(ctx, sock->sk, ret, flags, buffer);                            \
+		return received(sock->sk, ret, flags, buffer);                            \
 	}
 
 SENDMSG(inet_sendmsg, 2)

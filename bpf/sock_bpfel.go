@@ -94,8 +94,6 @@ type sockGauge struct {
 	_     structs.HostLayout
 	State uint64
 	Peak  uint64
-	Rises uint64
-	Falls uint64
 }
 
 type sockGaugeId uint32

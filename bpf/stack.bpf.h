@@ -7,6 +7,8 @@
 
 #include "maps.bpf.h"
 
+#include <bpf/bpf_core_read.h>
+
 /* Set by Go before load: with false the verifier removes everything below. */
 const volatile bool collect_stacks = false;
 
@@ -88,26 +90,58 @@ static __always_inline void weight_add(const struct weight_key *key, const struc
 	__sync_fetch_and_add(&weight->recv_bytes, by->recv_bytes);
 }
 
-/* Charges to the current user stack. */
-static __always_inline void stack_charge(void *ctx, __u32 buffer, __u32 kind, const struct weight *by)
+/* What a frame pointer points at, on amd64 and on arm64. */
+struct frame {
+	__u64 caller; /* its frame pointer */
+	__u64 address; /* where it goes on */
+};
+
+/* The chain of frame pointers of a thread in a system call. bpf_get_stack walks the same chain, but finds its end
+ * by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go down as
+ * well as up, since Go changes stacks within it. */
+static __always_inline void stack_walk(struct stack *stack, struct task_struct *task)
+{
+	void *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+	struct frame frame;
+
+	stack->len = 0;
+	if (bpf_core_field_exists(x86->bp)) {
+		stack->frames[0] = x86->ip;
+		frame.caller = x86->bp;
+	} else {
+		stack->frames[0] = arm64->pc;
+		frame.caller = arm64->regs[29];
+	}
+	if (!stack->frames[0])
+		return;
+	stack->len = 1;
+	ROLLED for (__u32 i = 1; i < STACK_FRAMES; i++) {
+		if (!frame.caller || bpf_probe_read_user(&frame, sizeof(frame), (void *)frame.caller) || !frame.address)
+			return;
+		stack->frames[i] = frame.address;
+		stack->len = i + 1;
+	}
+}
+
+/* Charges to the user stack of the current thread. */
+static __always_inline void stack_charge(struct task_struct *task, __u32 buffer, __u32 kind, const struct weight *by)
 {
 	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct weight_key key = {
-		.pid = pid_tgid >> 32,
-		.tid = (__u32)pid_tgid,
+		.pid = task->tgid,
+		.tid = task->pid,
 		.kind = kind,
 	};
-	long size;
 
 	if (!stack)
 		return;
-	size = bpf_get_stack(ctx, stack->frames, sizeof(stack->frames), BPF_F_USER_STACK);
-	if (size <= 0) {
+	stack_walk(stack, task);
+	if (!stack->len) {
 		lose(LOSS_STACK_READ);
 		return;
 	}
-	stack->len = size / sizeof(stack->frames[0]);
 	stack->hash = stack_hash(stack);
 	key.stack = stack_intern(stack);
 	if (key.stack)

@@ -29,25 +29,28 @@ static __always_inline void mark(__u32 pid)
 		__sync_fetch_and_or(word, mark_bit(pid));
 }
 
-/* The filter, first statement of each program: can the current process be a target? */
-static __always_inline bool current_is_marked(void)
+/* The filter, first statement of each program: can the process be a target? */
+static __always_inline bool is_marked(__u32 pid)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	__u64 *word = mark_word(pid);
 
 	return word && *word & mark_bit(pid);
 }
 
 /* Is it one? */
-static __always_inline bool current_is_target(void)
+static __always_inline bool is_target(__u32 pid)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct target *target;
 
-	if (!current_is_marked())
+	if (!is_marked(pid))
 		return false;
 	target = bpf_map_lookup_elem(&targets, &pid);
 	return target && target->role == ROLE_PROCESS;
+}
+
+static __always_inline bool current_is_target(void)
+{
+	return is_target(bpf_get_current_pid_tgid() >> 32);
 }
 
 /* Begins the account of a target's thread. */

@@ -44,8 +44,6 @@ type taskGauge struct {
 	_     structs.HostLayout
 	State uint64
 	Peak  uint64
-	Rises uint64
-	Falls uint64
 }
 
 type taskGaugeId uint32
