@@ -41,7 +41,8 @@ struct {
 	__type(value, __u8);
 } listeners SEC(".maps");
 
-/* enum transport → sums. Only sums: what crosses CPUs is not here. */
+/* enum transport → sums. Only sums: what crosses CPUs is not here. Of TCP only what no connection's account has:
+ * two atomic adds less at each event. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TRANSPORT_MAX);
@@ -283,6 +284,26 @@ static __always_inline void connection_listening(struct sock *sk)
 		lose(LOSS_LISTENERS);
 }
 
+static __always_inline void flow_fold(struct flow *into, const struct flow *from)
+{
+	__sync_fetch_and_add(&into->bytes, from->bytes);
+	__sync_fetch_and_add(&into->calls, from->calls);
+	__sync_fetch_and_add(&into->would_block, from->would_block);
+	__sync_fetch_and_add(&into->errors, from->errors);
+}
+
+/* Adds an account that nobody will see to the totals. */
+static __always_inline void connection_fold(const struct connection *connection)
+{
+	struct totals *totals = totals_of(TRANSPORT_TCP);
+
+	if (!totals)
+		return;
+	flow_fold(&totals->sent, &connection->sent);
+	flow_fold(&totals->recv, &connection->recv);
+	__sync_fetch_and_add(&totals->retransmits, connection->retransmits);
+}
+
 static __always_inline void connection_gone(struct sock *sk)
 {
 	__u64 cookie = cookie_of(sk);
@@ -300,6 +321,8 @@ static __always_inline void connection_gone(struct sock *sk)
 	if (event) {
 		event->connection = *connection;
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	} else {
+		connection_fold(connection);
 	}
 	bpf_map_delete_elem(&connections, &cookie);
 }

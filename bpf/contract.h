@@ -126,7 +126,8 @@ struct flow {
 	__u64 errors;      /* any other error: not in calls */
 };
 
-/* Value of the per-CPU map `totals`, by enum transport. */
+/* Value of the per-CPU map `totals_by_transport`, by enum transport. Of TCP, flows and retransmits are only those
+ * that are in no connection's account: the rest is summed over the connections. */
 struct totals {
 	struct flow sent;
 	struct flow recv;

@@ -182,6 +182,11 @@ func (w *watched) totals(transport Transport) Totals {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if transport == TransportTCP {
+		for _, c := range w.connections() {
+			totals = totals.Plus(c.Totals())
+		}
+	}
 	return totals
 }
 

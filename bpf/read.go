@@ -65,7 +65,9 @@ func (p *Probes) Connections() ([]Connection, error) {
 	return all, nil
 }
 
-// Totals gives the sums of one transport over all CPUs.
+// Totals gives the sums of one transport over all CPUs. Of TCP, flows and retransmits are only those that are in no
+// connection's account: add the connections' own (Connection.Totals), those that live and those that are gone, each once. Totals has to be
+// read before them: a connection whose end finds no room in the ring is added to the totals then.
 func (p *Probes) Totals(transport Transport) (Totals, error) {
 	var sum Totals
 	sock := p.objects["sock"]
@@ -77,16 +79,7 @@ func (p *Probes) Totals(transport Transport) (Totals, error) {
 		return sum, fmt.Errorf("map %s: %w", sockMapTotalsByTransport, err)
 	}
 	for _, t := range each {
-		sum.Sent.Bytes += t.Sent.Bytes
-		sum.Sent.Calls += t.Sent.Calls
-		sum.Sent.WouldBlock += t.Sent.WouldBlock
-		sum.Sent.Errors += t.Sent.Errors
-		sum.Recv.Bytes += t.Recv.Bytes
-		sum.Recv.Calls += t.Recv.Calls
-		sum.Recv.WouldBlock += t.Recv.WouldBlock
-		sum.Recv.Errors += t.Recv.Errors
-		sum.Opened += t.Opened
-		sum.Retransmits += t.Retransmits
+		sum = sum.Plus(t)
 	}
 	return sum, nil
 }

@@ -22,6 +22,14 @@ static __always_inline void count(struct flow *flow, int ret)
 	}
 }
 
+static __always_inline void count_total(__u32 transport, bool send, int ret)
+{
+	struct totals *totals = totals_of(transport);
+
+	if (totals)
+		count(send ? &totals->sent : &totals->recv, ret);
+}
+
 static __always_inline void count_thread(struct thread *thread, bool send, int ret)
 {
 	if (ret == -EAGAIN)
@@ -43,7 +51,6 @@ static __always_inline int transferred(struct sock *sk, int ret, bool send, __u3
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection *connection;
 	struct thread *thread;
-	struct totals *totals;
 	__u32 transport;
 	__u64 now;
 
@@ -56,11 +63,9 @@ static __always_inline int transferred(struct sock *sk, int ret, bool send, __u3
 	if (!sk)
 		return 0;
 	transport = transport_of(sk);
-	totals = totals_of(transport);
-	if (!totals)
+	if (transport == TRANSPORT_NONE)
 		return 0;
 	now = ret < 0 ? 0 : bpf_ktime_get_ns(); /* a call that moved nothing needs no time, and many would block */
-	count(send ? &totals->sent : &totals->recv, ret);
 	if (!thread) /* its storage was refused when it was made: it begins with its first call */
 		thread = thread_begin(task, 0, now ?: bpf_ktime_get_ns());
 	if (thread)
@@ -73,6 +78,9 @@ static __always_inline int transferred(struct sock *sk, int ret, bool send, __u3
 		else
 			connection_received(connection, sk, ret, now);
 	}
+	/* A TCP connection's account is never lost without having been added to the totals: see connection_gone. */
+	if (!connection || transport != TRANSPORT_TCP)
+		count_total(transport, send, ret);
 	if (collect_stacks && ret >= 0) {
 		struct weight by = { .count = 1 };
 
@@ -185,14 +193,9 @@ int BPF_PROG(tcp_retransmit_skb, struct sock *sk)
 {
 	__u64 cookie = cookie_of(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
-	struct totals *totals;
 
-	if (!connection)
-		return 0;
-	__sync_fetch_and_add(&connection->retransmits, 1);
-	totals = totals_of(TRANSPORT_TCP);
-	if (totals)
-		__sync_fetch_and_add(&totals->retransmits, 1);
+	if (connection)
+		__sync_fetch_and_add(&connection->retransmits, 1);
 	return 0;
 }
 

@@ -25,20 +25,8 @@ type sockConnection struct {
 	AwaitedNs   uint64
 	Replies     uint64
 	Retransmits uint64
-	Sent        struct {
-		_          structs.HostLayout
-		Bytes      uint64
-		Calls      uint64
-		WouldBlock uint64
-		Errors     uint64
-	}
-	Recv struct {
-		_          structs.HostLayout
-		Bytes      uint64
-		Calls      uint64
-		WouldBlock uint64
-		Errors     uint64
-	}
+	Sent        sockFlow
+	Recv        sockFlow
 	Pid         uint32
 	Tid         uint32
 	AnsweredSeq uint32
@@ -89,6 +77,14 @@ const (
 	sockEventKindEVENT_THREAD_GONE     sockEventKind = 1
 	sockEventKindEVENT_CONNECTION_GONE sockEventKind = 2
 )
+
+type sockFlow struct {
+	_          structs.HostLayout
+	Bytes      uint64
+	Calls      uint64
+	WouldBlock uint64
+	Errors     uint64
+}
 
 type sockGauge struct {
 	_     structs.HostLayout
@@ -173,21 +169,9 @@ type sockThread struct {
 }
 
 type sockTotals struct {
-	_    structs.HostLayout
-	Sent struct {
-		_          structs.HostLayout
-		Bytes      uint64
-		Calls      uint64
-		WouldBlock uint64
-		Errors     uint64
-	}
-	Recv struct {
-		_          structs.HostLayout
-		Bytes      uint64
-		Calls      uint64
-		WouldBlock uint64
-		Errors     uint64
-	}
+	_           structs.HostLayout
+	Sent        sockFlow
+	Recv        sockFlow
 	Opened      uint64
 	Retransmits uint64
 }

@@ -42,3 +42,31 @@ func ThreadName(t Thread) string {
 	name, _, _ := bytes.Cut(comm, []byte{0})
 	return string(name)
 }
+
+// Plus gives the sums of both.
+func (t sockTotals) Plus(other Totals) Totals {
+	return Totals{
+		Sent:        t.Sent.plus(other.Sent),
+		Recv:        t.Recv.plus(other.Recv),
+		Opened:      t.Opened + other.Opened,
+		Retransmits: t.Retransmits + other.Retransmits,
+	}
+}
+
+func (f sockFlow) plus(other sockFlow) sockFlow {
+	return sockFlow{
+		Bytes:      f.Bytes + other.Bytes,
+		Calls:      f.Calls + other.Calls,
+		WouldBlock: f.WouldBlock + other.WouldBlock,
+		Errors:     f.Errors + other.Errors,
+	}
+}
+
+// Totals gives what a TCP connection's account adds to [Probes.Totals], nothing of another one, whose flows are there
+// already.
+func (c sockConnection) Totals() Totals {
+	if c.Transport != TransportTCP {
+		return Totals{}
+	}
+	return Totals{Sent: c.Sent, Recv: c.Recv, Retransmits: c.Retransmits}
+}

@@ -21,7 +21,7 @@ func (w *Watch) collect() error {
 	}
 	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectCurves(), w.collectStacks(),
+		w.collectThreads(all.threads), w.collectSockets(all), w.collectCurves(), w.collectStacks(),
 		w.collectLosses(),
 	)
 }
@@ -86,13 +86,16 @@ var transports = map[bpf.Transport]string{
 	bpf.TransportUnix: "unix",
 }
 
-func (w *Watch) collectSockets(seen []bpf.Connection) error {
+func (w *Watch) collectSockets(all seen) error {
 	sockets := &w.trial.Sockets
 	sockets.Transports = map[string]recording.Transport{}
 	for transport, name := range transports {
 		totals, err := w.c.probes.Totals(transport)
 		if err != nil {
 			return err
+		}
+		if transport == bpf.TransportTCP {
+			totals = all.tcp
 		}
 		sockets.Transports[name] = recording.Transport{
 			SentBytes:      int64(totals.Sent.Bytes),
@@ -107,7 +110,7 @@ func (w *Watch) collectSockets(seen []bpf.Connection) error {
 			Retransmits:    int64(totals.Retransmits),
 		}
 	}
-	for _, c := range seen {
+	for _, c := range all.connections {
 		sockets.Connections = append(sockets.Connections, connectionRecord(c))
 		sockets.Awaiting.Replies += int64(c.Replies)
 		sockets.Awaiting.SumNS += int64(c.AwaitedNs)

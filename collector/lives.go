@@ -17,6 +17,7 @@ type seen struct {
 	threads     []bpf.Thread
 	connections []bpf.Connection
 	unlisted    int64 // TCP connections that were opened and are in no list and in no loss
+	tcp         bpf.Totals // over all TCP connections, listed or not
 }
 
 // lives gives all threads and connections so far, and stops the drain. Who lives is read first and the ring
@@ -29,9 +30,11 @@ func (w *Watch) lives() (seen, error) {
 	}
 	var all seen
 	for range looks {
+		totals, totalsErr := w.c.probes.Totals(bpf.TransportTCP) // before the connections
 		open, err := w.c.probes.Connections()
 		w.drain()
-		if err := errors.Join(err, w.drainErr); err != nil {
+		all.tcp = totals.Plus(w.dropped)
+		if err := errors.Join(totalsErr, err, w.drainErr); err != nil {
 			return seen{}, err
 		}
 		all.connections = union(w.closed, union(open, all.connections, cookie), cookie)
@@ -42,6 +45,9 @@ func (w *Watch) lives() (seen, error) {
 			break
 		}
 		time.Sleep(time.Millisecond)
+	}
+	for _, c := range all.connections {
+		all.tcp = all.tcp.Plus(c.Totals())
 	}
 	all.threads = union(w.gone, live, identity)
 	return all, nil

@@ -35,10 +35,11 @@ type Watch struct {
 	}
 
 	stop, stopped chan struct{} // of the drain
-	drainErr      error         // owned by the drain until stopped is closed, like the next three
+	drainErr      error         // owned by the drain until stopped is closed, like the next four
 	gone          []bpf.Thread
 	closed        []bpf.Connection
-	unlisted      int64 // ends beyond mostEnds
+	unlisted      int64      // ends beyond mostEnds
+	dropped       bpf.Totals // of the connections among them
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -165,11 +166,18 @@ func (w *Watch) startDrain() {
 func (w *Watch) drain() {
 	err := w.c.probes.Drain(
 		func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
-		func(connection bpf.Connection) { w.closed = listEnd(w, w.closed, connection) },
+		w.connectionGone,
 	)
 	if w.drainErr == nil {
 		w.drainErr = err
 	}
+}
+
+func (w *Watch) connectionGone(c bpf.Connection) {
+	if len(w.closed) >= mostEnds {
+		w.dropped = w.dropped.Plus(c.Totals())
+	}
+	w.closed = listEnd(w, w.closed, c)
 }
 
 // listEnd appends to a list of ends, up to mostEnds.
