@@ -35,13 +35,16 @@ generate: go clang ## compile bpf/*.bpf.c again (wants clang of the pinned major
 	clang-$(CLANG_MAJOR) --version | head -n 1
 	$(GO) generate ./bpf
 
-# The benchmarks of the command are whole runs: once each. The lines of the budgets come again at the end.
+# The benchmarks of the command are whole runs: once each. All output is kept in docs/bench.txt, of which
+# docs/overhead.md is made; the lines of the budgets come again at the end.
 bench: go ## measure what weft itself costs, against the budgets (as root, about 3 minutes)
-	@{ $(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/weft$$); \
-	$(GO) test -run '^$$' -bench . -benchtime 1x ./cmd/weft; } | awk '{ print; fflush() } \
+	@{ echo "kernel: $$(uname -sr)"; $(GO) version; \
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/weft$$); \
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./cmd/weft; } | tee docs/bench.txt | awk '{ print; fflush() } \
 		sub(/^.*budget \| /, "") { lines = lines "\n" $$0 } \
 		/^(--- )?FAIL/ { failed = 1 } \
 		END { print "\nbudget | measured | limit | ok/OVER | how" lines; exit failed }'
+	@$(GO) test -run TestOverheadDoc ./cmd/weft -update
 
 vm-test: go ## run the tests of the probes on Debian 12's kernel, in qemu
 	.ci/vm 6.1 ./bpf

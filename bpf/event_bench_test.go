@@ -39,6 +39,7 @@ func BenchmarkStackEvent(b *testing.B) {
 // BenchmarkForeignEvent is what every other process's send and receive pays: the filter.
 func BenchmarkForeignEvent(b *testing.B) {
 	needProbes(b)
+	var costs []Cost
 	for b.Loop() {
 		w := watch(b, Options{}, "exchange", strconv.Itoa(exchanges))
 		if err := w.probes.Reset(); err != nil { // nobody is a target any more
@@ -46,15 +47,18 @@ func BenchmarkForeignEvent(b *testing.B) {
 		}
 		w.say("go")
 		w.truth(new(any))
-		reportCosts(b, w)
+		costs = costsOf(b, w)
 		w.finish()
+		w.probes.Close()
 	}
+	reportCosts(b, costs)
 }
 
 // BenchmarkEmptyProgram is what the statistics say of a program that does nothing: their own cost, two readings of
 // a clock, which is in every figure.
 func BenchmarkEmptyProgram(b *testing.B) {
 	needProbes(b)
+	var own float64
 	for b.Loop() {
 		w := watch(b, Options{}, "exchange", strconv.Itoa(exchanges))
 		program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
@@ -74,12 +78,13 @@ func BenchmarkEmptyProgram(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(stats.Runtime)/float64(stats.RunCount), "bpf-ns/event")
-		b.Logf("%.0f ns of every figure in BPF are the statistics' own; what is in none is the tracepoint itself",
-			float64(stats.Runtime)/float64(stats.RunCount))
+		own = float64(stats.Runtime) / float64(stats.RunCount)
 		attached.Close()
 		program.Close()
+		w.probes.Close()
 	}
+	b.ReportMetric(own, "bpf-ns/event")
+	b.Logf("%.0f ns of every figure in BPF are the statistics' own; what is in none is the tracepoint itself", own)
 }
 
 // exchange runs the program once an iteration, and gives the costs of the last run.
@@ -90,7 +95,7 @@ func exchange(b *testing.B, opts Options) []Cost {
 		w := watch(b, opts, "exchange", strconv.Itoa(exchanges))
 		w.say("go")
 		w.truth(new(any))
-		costs = reportCosts(b, w)
+		costs = costsOf(b, w)
 		w.finish()
 		w.noLoss()
 		if got := w.totals(TransportTCP); got.Sent.Calls != 2*exchanges || got.Recv.Calls != 2*exchanges {
@@ -98,16 +103,23 @@ func exchange(b *testing.B, opts Options) []Cost {
 		}
 		w.probes.Close()
 	}
+	reportCosts(b, costs)
 	return costs
 }
 
-// reportCosts prints every program that ran.
-func reportCosts(b *testing.B, w *watched) []Cost {
+func costsOf(b *testing.B, w *watched) []Cost {
 	b.Helper()
 	costs, err := w.probes.Costs()
 	if err != nil {
 		b.Fatal(err)
 	}
+	return costs
+}
+
+// reportCosts prints every program that ran. Once a benchmark: of many lines the testing package cuts the last, where
+// the budget is.
+func reportCosts(b *testing.B, costs []Cost) {
+	b.Helper()
 	for _, c := range costs {
 		if c.Runs == 0 {
 			continue
@@ -115,7 +127,6 @@ func reportCosts(b *testing.B, w *watched) []Cost {
 		b.Logf("%-28s %8d runs %6.0f ns each", c.Program, c.Runs, float64(c.RunNS)/float64(c.Runs))
 	}
 	b.ReportMetric(transferNS(costs), "bpf-ns/event")
-	return costs
 }
 
 // transferNS is the mean of the send and receive programs.
