@@ -16,7 +16,7 @@ const looks = 20
 type seen struct {
 	threads     []bpf.Thread
 	connections []bpf.Connection
-	unlisted    int64 // TCP connections that were opened and are in no list and in no loss
+	unlisted    int64      // TCP connections that were opened and are in no list and in no loss
 	tcp         bpf.Totals // over all TCP connections, listed or not
 }
 
