@@ -87,7 +87,7 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	_, err := Lookup("go-fibers")
-	if !errors.Is(err, ErrModel) || !strings.Contains(err.Error(), "go-sequential, go-threads, go-goroutines, go-nethttp") {
+	if !errors.Is(err, ErrModel) || !strings.Contains(err.Error(), "go-sequential, go-threads, go-goroutines, go-eventloop, go-nethttp") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -30,9 +30,10 @@ func runEventLoop(f *fetch) {
 	}
 }
 
-// maxEvents is how many sockets one epoll_wait may report; the rest come with
-// the next.
-const maxEvents = 128
+const (
+	maxEvents = 128       // sockets that one epoll_wait may report; the rest come with the next
+	maxWait   = time.Hour // of one epoll_wait, whose time-out is a C int of milliseconds
+)
 
 // eventLoop waits for sockets and moves the tasks on whose they are.
 //
@@ -130,9 +131,9 @@ func (l *eventLoop) run() error {
 // wait sleeps until sockets are ready or the first request is due.
 func (l *eventLoop) wait() (int, error) {
 	for {
-		left := time.Until(l.first().deadline)
+		left := min(max(time.Until(l.first().deadline), 0), maxWait)
 		// Rounded up: a request must not be given up before it is due.
-		n, err := unix.EpollWait(l.epoll, l.events, int(max(left, 0).Milliseconds())+1)
+		n, err := unix.EpollWait(l.epoll, l.events, int(left.Milliseconds())+1)
 		switch err {
 		case nil:
 			return n, nil
