@@ -165,8 +165,9 @@ func (l *eventLoop) expire() {
 func (l *eventLoop) take(t *eventTask) bool {
 	i, page, ok := l.fetch.take()
 	if !ok {
-		_ = t.conn.Close() // nothing is on its way any more
+		t.hangUp()
 		l.due.Remove(t.due)
+		t.response = http1.Response{} // its buffers end with it, as a worker's do
 		return false
 	}
 	t.index, t.page, t.deadline = i, page, l.fetch.deadline()
