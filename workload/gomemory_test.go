@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"errors"
 	"runtime/metrics"
 	"strings"
 	"testing"
@@ -80,4 +81,20 @@ func TestGoMemoryGrows(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzParseReady(f *testing.F) {
+	f.Add(`{"go_memory": {"heap_live": 23, "released": 1}}`)
+	f.Add(`{"go_memory": null, "py_memory": {}}`)
+	f.Add(`{"go_memory": {"stacks": 1e30}}`)
+	f.Add("null")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := parseReady(text)
+		if err != nil && (m != nil || !errors.Is(err, ErrProtocol) || len(err.Error()) > 4*maxQuoted+1000) {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		if m != nil && m.CheckValid() != nil {
+			t.Fatalf("accepted %+v", *m)
+		}
+	})
 }
