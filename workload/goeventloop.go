@@ -254,7 +254,7 @@ func (l *eventLoop) send(t *eventTask) error {
 }
 
 // receive reads what has come of the response.
-func (l *eventLoop) receive(t *eventTask) (done bool, err error) {
+func (l *eventLoop) receive(t *eventTask) (bool, error) {
 	for {
 		_, done, err := t.response.ReadOnce(&t.conn, l.in)
 		if err == unix.EAGAIN {
