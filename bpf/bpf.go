@@ -20,7 +20,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
 )
 
 // Options say what to record and how much room it gets. The zero value counts, with the default sizes.
@@ -78,11 +77,11 @@ type Probes struct {
 // Open loads all objects and attaches their programs, and begins the first session. Nothing is a target yet. An object that is refused is in
 // Missing; the error is for what leaves nothing to work with.
 //
+// RLIMIT_MEMLOCK is left alone: since Linux 5.11 maps are charged to the memory cgroup, and before it there is no task
+// storage for tracing programs. (cilium/ebpf's package for it makes a map in an init, and so in every child of weft's.)
+//
 // Close must be called on the result.
 func Open(opts Options) (*Probes, error) {
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return nil, fmt.Errorf("raise RLIMIT_MEMLOCK: %w", err)
-	}
 	p := &Probes{shared: map[string]*ebpf.Map{}, objects: map[string]*ebpf.Collection{}}
 	if err := p.open(opts); err != nil {
 		return nil, errors.Join(err, p.Close())

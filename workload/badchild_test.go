@@ -37,6 +37,12 @@ func badChild(how string) int {
 	case "says rubbish":
 		say("\x1b[31mreadiness\x00\n")
 		hang()
+	case "says more than ready":
+		say("ready now\n")
+		hang()
+	case "lies about its memory":
+		say("ready {\"go_memory\": {\"stacks\": -1}}\n")
+		hang()
 	case "says a huge line":
 		say(strings.Repeat("x", 2*maxLine) + "\n")
 		hang()

@@ -19,7 +19,8 @@ type conn interface {
 }
 
 // dialer opens a connection to the origin, by the deadline. It is all that
-// go-sequential, go-threads and go-goroutines differ in.
+// go-sequential, go-threads and go-goroutines differ in. (go-eventloop, which
+// cannot wait in the middle of a call, follows the same rules from without.)
 type dialer func(f *fetch, deadline time.Time) (conn, error)
 
 // browse is one worker: it takes page after page and fetches each with the
@@ -54,17 +55,40 @@ func (w *worker) get(page Page) ([]Departure, error) {
 	deadline := w.fetch.deadline()
 	kept := w.conn != nil
 	response, err := w.exchange(page, deadline)
-	if kept && err != nil && !response.Started() && Cause(err) == CauseReset {
+	if kept && err != nil && isStale(response, err) {
 		response, err = w.exchange(page, deadline)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return parseResponse(response, &w.body, page)
+}
+
+// isStale reports whether a request failed because its kept connection had
+// ended before it.
+func isStale(response *http1.Response, err error) bool {
+	return !response.Started() && Cause(err) == CauseReset
+}
+
+// parseResponse reads a page out of a complete response, through a reader that
+// the caller keeps.
+func parseResponse(response *http1.Response, body *bytes.Reader, page Page) ([]Departure, error) {
 	if response.Status() != 200 {
 		return nil, &StatusError{Status: response.Status()}
 	}
-	w.body.Reset(response.Body())
-	return ParsePage(&w.body, page)
+	body.Reset(response.Body())
+	return ParsePage(body, page)
+}
+
+// request asks for a page.
+func (f *fetch) request(page Page) http1.Request {
+	return http1.Request{Target: page.Target(), Host: f.host, Close: !f.cfg.KeepAlive}
+}
+
+// keeps reports whether the connection that brought a complete response is
+// used again.
+func (f *fetch) keeps(response *http1.Response) bool {
+	return f.cfg.KeepAlive && response.KeepAlive()
 }
 
 // exchange does one request and response, opening a connection if there is
@@ -80,13 +104,8 @@ func (w *worker) exchange(page Page, deadline time.Time) (*http1.Response, error
 	if err := w.conn.SetDeadline(deadline); err != nil {
 		return new(http1.Response), errors.Join(fmt.Errorf("set deadline: %w", err), w.hangUp())
 	}
-	keep := w.fetch.cfg.KeepAlive
-	response, err := w.client.Do(w.conn, http1.Request{
-		Target: page.Target(),
-		Host:   w.fetch.host,
-		Close:  !keep,
-	})
-	if err != nil || !keep || !response.KeepAlive() {
+	response, err := w.client.Do(w.conn, w.fetch.request(page))
+	if err != nil || !w.fetch.keeps(response) {
 		// The answer is complete, or the error is already known: a failed
 		// close would add nothing.
 		_ = w.hangUp()

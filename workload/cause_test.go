@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -140,6 +141,45 @@ func TestKeptConnectionClosed(t *testing.T) {
 				t.Errorf("%d units, failures %+v", f.units(), f.failures)
 			}
 		})
+	}
+}
+
+// TestAnswersInPieces: a response means the same however it is cut on its way and
+// however its end is told.
+func TestAnswersInPieces(t *testing.T) {
+	const chunked = "Transfer-Encoding: chunked"
+	for _, framing := range []string{"Content-Length: %d", chunked, "Connection: close"} {
+		for _, m := range Models() {
+			t.Run(framing+"/"+m.Name, func(t *testing.T) {
+				t.Parallel()
+				var served atomic.Int64
+				url := listen(t, func(c *net.TCPConn) bool {
+					i := int(served.Add(1)) - 1
+					pieces := rand.New(rand.NewPCG(23, uint64(i)))
+					_, body, _ := strings.Cut(pageFor(i), "\r\n\r\n")
+					header := framing
+					switch framing {
+					case chunked:
+						body = fmt.Sprintf("%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", 9, body[:9], len(body)-9, body[9:])
+					case "Content-Length: %d":
+						header = fmt.Sprintf(framing, len(body))
+					}
+					for text := "HTTP/1.1 200 OK\r\n" + header + "\r\n\r\n" + body; text != ""; {
+						n := min(1+pieces.IntN(60), len(text))
+						if !says(text[:n])(c) {
+							return false
+						}
+						text = text[n:]
+						time.Sleep(100 * time.Microsecond) // a segment of its own
+					}
+					return framing != "Connection: close"
+				})
+				f := runHere(t, m, Config{URL: url, Requests: 23, Concurrency: 1, KeepAlive: true})
+				if f.units() != 23 {
+					t.Errorf("%d units, failures %+v", f.units(), f.failures)
+				}
+			})
+		}
 	}
 }
 

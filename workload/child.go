@@ -54,7 +54,7 @@ func RunChild(args []string) int {
 		f, err = newFetch(context.Background(), cfg)
 	}
 	if err != nil {
-		if err := sayJSON(c.out, wordFailed, setupFailure{Error: boundedText(err)}); err != nil {
+		if err := c.sayJSON(wordFailed, setupFailure{Error: boundedText(err)}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return exitFailed
@@ -86,8 +86,14 @@ type child struct {
 // run goes through the gate once.
 func (c *child) run(f *fetch, model Model) int {
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if err := c.say(wordReady); err != nil {
+	memory := newGoMemoryReader()
+	ready, err := withJSON(wordReady, readiness{GoMemory: memory.read()})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitFailed
+	}
+	runtime.ReadMemStats(&before) // last, so that none of this counts as the work's
+	if err := c.say(ready); err != nil {
 		return exitOrphan
 	}
 	if word, err := readLine(c.in); err != nil || word != wordGo {
@@ -112,7 +118,8 @@ func (c *child) run(f *fetch, model Model) int {
 	result.AllocObjects = int64(after.Mallocs - before.Mallocs)
 	result.Units, result.Failures = f.units(), f.failures
 	result.Digest = f.digest()
-	if err := c.done(result); err != nil {
+	result.GoMemory = memory.read()
+	if err := c.sayJSON(wordDone, result); err != nil {
 		return exitOrphan
 	}
 	if !c.cfg.Profile {
@@ -143,19 +150,23 @@ func (c *child) listen() int {
 	}
 }
 
-func (c *child) say(word string) error {
+// say writes a line of the protocol.
+func (c *child) say(line string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := io.WriteString(c.out, word+"\n"); err != nil {
+	if _, err := io.WriteString(c.out, line+"\n"); err != nil {
+		word, _ := splitWord(line)
 		return fmt.Errorf("say %s: %w", word, err)
 	}
 	return nil
 }
 
-func (c *child) done(r Result) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return sayJSON(c.out, wordDone, r)
+func (c *child) sayJSON(word string, value any) error {
+	line, err := withJSON(word, value)
+	if err != nil {
+		return err
+	}
+	return c.say(line)
 }
 
 // heap collects garbage, so that the profile is of what is in use now, and

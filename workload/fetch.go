@@ -82,6 +82,14 @@ func (f *fetch) finish(i int, page Page, list []Departure, err error) {
 	}
 }
 
+// abandon fails every page that is not finished, for a model that cannot go on.
+// Nobody else may be at work.
+func (f *fetch) abandon(err error) {
+	for int(f.finished.Load()) < len(f.pages) {
+		f.finish(0, Page{}, nil, err)
+	}
+}
+
 func (f *fetch) fail(err error) {
 	cause := Cause(err)
 	f.mu.Lock()

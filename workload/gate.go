@@ -26,6 +26,12 @@ import (
 //	done {Result as JSON}               the work is over; the child waits again
 //	                          exit      end, with exit code 0
 //
+// A child may say how much memory its runtime holds then, as one JSON object
+// after ready; so far there is a form for Go's ([GoMemory]). The same has a
+// field in Result. A child of another language leaves both out.
+//
+//	ready {"go_memory": {GoMemory as JSON}}
+//
 // Instead of ready, a child that cannot work says
 //
 //	failed {"error": "why"}
@@ -126,6 +132,8 @@ type Result struct {
 	AllocBytes     int64 `json:"alloc_bytes"`      // heap bytes allocated by the work; 0 if it does not tell
 	AllocObjects   int64 `json:"alloc_objects"`    // heap objects allocated by the work
 	MemProfileRate int64 `json:"mem_profile_rate"` // bytes allocated per heap sample; 0 is no sampling
+
+	GoMemory *GoMemory `json:"go_memory,omitempty"` // at done, the list of departures included; nil if it does not tell
 }
 
 // maxErrorText bounds the text of an error in a Result.
@@ -168,12 +176,19 @@ func (r Result) CheckValid(requests int) error {
 		return errors.New("negative cost")
 	case !isDigest(r.Digest):
 		return fmt.Errorf("digest %q", cut(r.Digest))
+	case r.GoMemory != nil:
+		return r.GoMemory.CheckValid()
 	}
 	return nil
 }
 
 func isDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// readiness is the JSON that may follow ready.
+type readiness struct {
+	GoMemory *GoMemory `json:"go_memory"`
 }
 
 // setupFailure is the JSON after failed.
@@ -217,16 +232,13 @@ func parseHeapSize(text string) (int, error) {
 	return int(n), nil
 }
 
-// sayJSON writes one line: a word and a value.
-func sayJSON(w io.Writer, word string, value any) error {
+// withJSON returns a line without its end: a word and a value.
+func withJSON(word string, value any) (string, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", word, err)
+		return "", fmt.Errorf("encode %s: %w", word, err)
 	}
-	if _, err := fmt.Fprintf(w, "%s %s\n", word, text); err != nil {
-		return fmt.Errorf("say %s: %w", word, err)
-	}
-	return nil
+	return word + " " + string(text), nil
 }
 
 // maxQuoted bounds how much of another program's text an error repeats.

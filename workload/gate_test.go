@@ -9,7 +9,7 @@ import (
 func validResult() Result {
 	return Result{
 		Units: 20, Failures: map[string]Failure{CauseReset: {Count: 2, First: "x"}, CauseTimeout: {Count: 1}},
-		Digest: strings.Repeat("0a", 32), StartNS: 1, EndNS: 1,
+		Digest: strings.Repeat("0a", 32), StartNS: 1, EndNS: 1, GoMemory: &GoMemory{HeapLive: 1},
 	}
 }
 
@@ -31,6 +31,8 @@ func TestResultCheckValid(t *testing.T) {
 		"no start":         func(r *Result) { r.StartNS = 0 },
 		"end before start": func(r *Result) { r.StartNS = 2 },
 		"negative CPU":     func(r *Result) { r.CPUNS = -1 },
+		"negative memory":  func(r *Result) { r.GoMemory.HeapDead = -1 },
+		"memory":           func(r *Result) { r.GoMemory.Runtime = maxMemory + 1 },
 		"short digest":     func(r *Result) { r.Digest = "0a" },
 		"digest":           func(r *Result) { r.Digest = strings.Repeat("0G", 32) },
 	} {
@@ -87,7 +89,7 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	_, err := Lookup("go-fibers")
-	if !errors.Is(err, ErrModel) || !strings.Contains(err.Error(), "go-sequential, go-threads, go-goroutines, go-nethttp") {
+	if !errors.Is(err, ErrModel) || !strings.Contains(err.Error(), "go-sequential, go-threads, go-goroutines, go-eventloop, go-nethttp") {
 		t.Errorf("got %v", err)
 	}
 }

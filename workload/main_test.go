@@ -65,6 +65,16 @@ func spawnOrigin(t testing.TB, change func(*origin.Config)) *origin.Handle {
 // startModel starts a child at its gate.
 func startModel(t testing.TB, ctx context.Context, name string, cfg Config) *Process {
 	t.Helper()
+	p := launchModel(t, ctx, name, cfg)
+	if _, err := p.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// launchModel starts a child that has said nothing yet.
+func launchModel(t testing.TB, ctx context.Context, name string, cfg Config) *Process {
+	t.Helper()
 	m, err := Lookup(name)
 	if err != nil {
 		t.Fatal(err)
@@ -80,9 +90,6 @@ func startModel(t testing.TB, ctx context.Context, name string, cfg Config) *Pro
 		p.Kill()
 		_, _ = p.Wait() // tests of its outcome have waited themselves
 	})
-	if err := p.Ready(ctx); err != nil {
-		t.Fatal(err)
-	}
 	return p
 }
 

@@ -43,6 +43,11 @@ func Models() []Model {
 			HeapPprof: true,
 			run:       runGoroutines,
 		}, {
+			Name:      "go-eventloop",
+			Summary:   "one thread for all tasks, non-blocking sockets, epoll",
+			HeapPprof: true,
+			run:       runEventLoop,
+		}, {
 			Name:      "go-nethttp",
 			Summary:   "one goroutine a request with net/http, as people write it",
 			HeapPprof: true,

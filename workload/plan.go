@@ -141,9 +141,10 @@ func (p Plan) Config(t Trial, url string, timeout time.Duration) Config {
 
 // Rough costs, for the estimate only.
 const (
-	trialCost   = 250 * time.Millisecond // starting a child, attaching, reading out
-	heldCost    = 700 * time.Millisecond // waiting until all wait, and measuring
-	requestCost = 600 * time.Microsecond // CPU of one request, origin and child
+	trialCost   = 60 * time.Millisecond  // starting a child, reading out, letting it go
+	heldCost    = 50 * time.Millisecond  // waiting until all wait, and measuring
+	profileCost = 100 * time.Millisecond // attaching, resolving symbols
+	requestCost = 800 * time.Microsecond // CPU of one request, origin and child
 )
 
 // Estimate is roughly how long the whole plan takes with an origin that
@@ -166,7 +167,8 @@ func (t Trial) work(latency time.Duration, rate float64) time.Duration {
 		return 0
 	}
 	waves := (t.Requests + t.Concurrency - 1) / t.Concurrency
-	work := time.Duration(waves)*latency + time.Duration(t.Requests)*requestCost
+	cpu := time.Duration(t.Requests) * requestCost
+	work := time.Duration(waves)*latency + cpu
 	if rate > 0 {
 		work = max(work, time.Duration(float64(t.Requests)/rate*float64(time.Second)))
 	}
@@ -174,7 +176,7 @@ func (t Trial) work(latency time.Duration, rate float64) time.Duration {
 	case Held:
 		work += heldCost
 	case Profiled:
-		work += work/2 + heldCost
+		work += heldCost + profileCost + cpu // stacks about double it
 	}
 	return work
 }

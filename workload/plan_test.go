@@ -75,8 +75,12 @@ func TestEstimate(t *testing.T) {
 		min, max time.Duration
 	}{
 		{plan("go-sequential"), 20 * time.Millisecond, 0, 12 * time.Second, 16 * time.Second},
-		{plan("go-threads"), 20 * time.Millisecond, 0, time.Second, 4 * time.Second},
+		{plan("go-threads"), 20 * time.Millisecond, 0, 700 * time.Millisecond, 4 * time.Second},
 		{plan("go-threads"), 0, 5.9, 100 * time.Second, 110 * time.Second},
+		// The article's: three measured trials, a held and a profiled one of 29 s each, and one without work.
+		{Plan{Models: []string{"go-sequential"}, Runs: 3, Held: 1, Profiled: 1, Controls: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 145 * time.Second, 150 * time.Second},
+		// A held trial at a tenth of the concurrency takes ten times the latency.
+		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 3190 * time.Millisecond, 4 * time.Second},
 		{Plan{Models: []string{"go-threads"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, trialCost, trialCost},
 	} {
 		if got := c.plan.Estimate(c.latency, c.rate); got < c.min || got > c.max {

@@ -105,28 +105,51 @@ func (p *Process) PID() int { return p.leader.pid }
 // that a dead child will never do.
 func (p *Process) Exited() <-chan struct{} { return p.leader.ended }
 
-// Ready waits until the child's set-up is over. When ctx ends first, the
-// error is ErrNotReady; when the child says that it cannot work, ErrSetup.
-func (p *Process) Ready(ctx context.Context) error {
+// Ready waits until the child's set-up is over, and returns what it says of its
+// memory then, nil if nothing. When ctx ends first, the error is ErrNotReady;
+// when the child says that it cannot work, ErrSetup.
+func (p *Process) Ready(ctx context.Context) (*GoMemory, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	word, rest, err := p.next(ctx)
 	switch {
 	case err != nil && p.ctx.Err() == nil && ctx.Err() != nil:
-		return fmt.Errorf("%w after %v: see what its set-up waits for (imports, resolving the origin's host)%s: %w",
+		return nil, fmt.Errorf("%w after %v: see what its set-up waits for (imports, resolving the origin's host)%s: %w",
 			ErrNotReady, time.Since(p.started).Round(time.Millisecond), p.leader.lastWords(), context.Cause(ctx))
 	case err != nil:
-		return fmt.Errorf("wait for ready: %w", err)
+		return nil, fmt.Errorf("wait for ready: %w", err)
 	case word == wordFailed:
-		var failure setupFailure
-		if err := json.Unmarshal([]byte(rest), &failure); err != nil {
-			return fmt.Errorf("%w: %q", ErrSetup, cut(rest))
-		}
-		return fmt.Errorf("%w: %q", ErrSetup, failure.Error[:min(len(failure.Error), maxErrorText)])
-	case word != wordReady || rest != "":
-		return unexpected(wordReady, word, rest)
+		return nil, setupError(rest)
+	case word != wordReady:
+		return nil, unexpected(wordReady, word, rest)
+	case rest == "":
+		return nil, nil
 	}
-	return nil
+	return parseReady(rest)
+}
+
+// setupError is what a child says after failed.
+func setupError(text string) error {
+	var failure setupFailure
+	if err := json.Unmarshal([]byte(text), &failure); err != nil {
+		return fmt.Errorf("%w: %q", ErrSetup, cut(text))
+	}
+	return fmt.Errorf("%w: %q", ErrSetup, failure.Error[:min(len(failure.Error), maxErrorText)])
+}
+
+// parseReady reads what a child says after ready.
+func parseReady(text string) (*GoMemory, error) {
+	var r readiness
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return nil, fmt.Errorf("%w: ready %q: %w", ErrProtocol, cut(text), err)
+	}
+	if r.GoMemory == nil {
+		return nil, nil
+	}
+	if err := r.GoMemory.CheckValid(); err != nil {
+		return nil, fmt.Errorf("%w: ready: %w", ErrProtocol, err)
+	}
+	return r.GoMemory, nil
 }
 
 // Go opens the gate.

@@ -38,6 +38,12 @@ func startBad(t *testing.T, ctx context.Context, how string, profile bool) *Proc
 	return p
 }
 
+// letGo takes a child through its first gate.
+func letGo(p *Process, ctx context.Context) error {
+	_, err := p.Ready(ctx)
+	return errors.Join(err, p.Go())
+}
+
 func TestNeverReady(t *testing.T) {
 	for _, c := range []struct {
 		how   string
@@ -47,6 +53,8 @@ func TestNeverReady(t *testing.T) {
 		{"hangs before ready", ErrNotReady, []string{"after ", "importing the world", "set-up"}},
 		{"cannot start", ErrSetup, []string{"no module named gevent"}},
 		{"says rubbish", ErrProtocol, []string{`\x1b[31mreadiness\x00`}},
+		{"says more than ready", ErrProtocol, []string{`ready "now"`}},
+		{"lies about its memory", ErrProtocol, []string{"ready", "-1 bytes"}},
 		{"says a huge line", ErrProtocol, []string{"longer than 65536 bytes"}},
 		{"closes its pipe", ErrProtocol, []string{"closed its pipe"}},
 		{"exits 3", ErrDied, []string{"exit code 3", "out of luck"}},
@@ -58,7 +66,7 @@ func TestNeverReady(t *testing.T) {
 			if c.want == ErrNotReady {
 				patience = 300 * time.Millisecond
 			}
-			err := p.Ready(within(t, patience))
+			_, err := p.Ready(within(t, patience))
 			checkError(t, err, c.want, c.texts...)
 		})
 	}
@@ -95,7 +103,7 @@ func TestNeverDone(t *testing.T) {
 		t.Run(c.how, func(t *testing.T) {
 			t.Parallel()
 			p := startBad(t, context.Background(), c.how, false)
-			if err := errors.Join(p.Ready(within(t, 10*time.Second)), p.Go()); err != nil {
+			if err := letGo(p, within(t, 10*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			patience := 10 * time.Second
@@ -121,7 +129,7 @@ func TestBadHeap(t *testing.T) {
 		t.Run(c.how, func(t *testing.T) {
 			t.Parallel()
 			p := startBad(t, context.Background(), c.how, true)
-			if err := errors.Join(p.Ready(within(t, 10*time.Second)), p.Go()); err != nil {
+			if err := letGo(p, within(t, 10*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			patience := 10 * time.Second
@@ -142,7 +150,7 @@ func TestBadHeap(t *testing.T) {
 // whatever it does, and is told as that.
 func TestTimeoutKills(t *testing.T) {
 	p := startBad(t, within(t, 300*time.Millisecond), "ignores its parent", false)
-	if err := errors.Join(p.Ready(context.Background()), p.Go()); err != nil {
+	if err := letGo(p, context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := p.Done(context.Background())
@@ -163,7 +171,7 @@ func TestKillsTheGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.Ready(within(t, 10*time.Second))
+	_, err = p.Ready(within(t, 10*time.Second))
 	checkError(t, err, ErrSetup)
 	var pid int
 	if _, err := fmt.Sscanf(err.Error()[strings.Index(err.Error(), `"`):], `"%d"`, &pid); err != nil {
@@ -196,11 +204,12 @@ read word <&3; [ "$word" = exit ] || exit 9
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(p.Ready(ctx), p.Go()); err != nil {
-		t.Fatal(err)
+	memory, err := p.Ready(ctx)
+	if err := errors.Join(err, p.Go()); err != nil || memory != nil {
+		t.Fatalf("%+v, %v", memory, err)
 	}
 	r, err := p.Done(ctx)
-	if err != nil || r.StartNS != 5 {
+	if err != nil || r.StartNS != 5 || r.GoMemory != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if err := p.Release(); err != nil {
@@ -219,7 +228,8 @@ func TestStartErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkError(t, p.Ready(within(t, 10*time.Second)), ErrSetup, "unknown model", "go-threads")
+	_, err = p.Ready(within(t, 10*time.Second))
+	checkError(t, err, ErrSetup, "unknown model", "go-threads")
 	if _, err := p.Wait(); err == nil {
 		t.Error("a child that failed ended well")
 	}

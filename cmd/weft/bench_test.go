@@ -106,7 +106,7 @@ func unwatched(ctx context.Context, c *comparison, trial workload.Trial) (spent,
 	}
 	defer child.Wait()
 	defer child.Kill()
-	if err := child.Ready(ctx); err != nil {
+	if _, err := child.Ready(ctx); err != nil {
 		return spent{}, err
 	}
 	gate := collector.Now()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -23,6 +24,7 @@ type compareOptions struct {
 	origin  origin.Config
 	noReuse bool
 	hold    bool
+	article bool
 	url     string
 	timeout time.Duration
 	output  string
@@ -36,7 +38,7 @@ type compareOptions struct {
 
 func defaultCompareOptions() compareOptions {
 	opts := compareOptions{
-		plan:    workload.Plan{Profiled: 1},
+		plan:    workload.Plan{Profiled: 1, Controls: 1},
 		origin:  origin.DefaultConfig(),
 		command: os.Args,
 	}
@@ -50,17 +52,24 @@ func compareCommand() *cobra.Command {
 		Use:   "compare",
 		Short: "Run the same work under several concurrency models and compare what it costs",
 		Long: "Fetches pages from an origin of its own, parses the prices out of each and sorts them, under each\n" +
-			"model in a process of its own, and reports what each model cost. Needs root.",
+			"model in a process of its own, and reports what each model cost. Needs root.\n\n" +
+			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then two in\n" +
+			"which the origin holds its answers, at a tenth of the concurrency and at all of it: what a waiting task\n" +
+			"costs; one that is profiled; and one without work: what the program costs before any.\n\n" +
+			"--article repeats the experiment that weft began with. It stands for\n" +
+			"  " + articleText() + "\n" +
+			"where these flags are not given. It has no warm-up, because one of go-sequential would take half a\n" +
+			"minute, in which what a first trial pays for does not show. With --url the latency is that origin's.",
 		Example: "  sudo weft compare\n" +
 			"  sudo weft compare -n 1000 -c 500 --latency 100ms --models go-threads,go-goroutines\n" +
-			"  sudo weft compare --hold\n" +
+			"  sudo weft compare --article --rate 5.9\n" +
 			"  sudo weft compare --json > result.json",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.list {
 				return listModels(cmd.OutOrStdout())
 			}
-			if err := checkURLAlone(cmd.Flags(), opts.url); err != nil {
+			if err := opts.settle(cmd.Flags()); err != nil {
 				return err
 			}
 			return compare(cmd, opts)
@@ -80,13 +89,58 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.BoolVar(&opts.list, "list", false, "list the models and exit")
 	originFlags(flags, &opts.origin)
 	flags.BoolVar(&opts.noReuse, "no-keepalive", false, "open a connection for each request")
-	flags.BoolVar(&opts.hold, "hold", false, "add trials in which the origin holds its answers: memory by held task")
+	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task")
+	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
 	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
 	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")
 	flags.StringVarP(&opts.output, "output", "o", "", "`DIRECTORY` to write, new (default weft-<time>)")
 	flags.BoolVarP(&opts.force, "force", "f", false, "replace the recording in the output directory")
 	flags.BoolVarP(&opts.quiet, "quiet", "q", false, "no progress")
 	flags.BoolVar(&opts.json, "json", false, "print the report as JSON")
+}
+
+// articleFlag is a flag that --article gives another default.
+type articleFlag struct{ name, value string }
+
+// articleFlags is what --article stands for: the experiment of the article, with as many in flight as there are
+// pages, and few runs, because one of go-sequential takes 29 seconds.
+func articleFlags() []articleFlag {
+	return []articleFlag{
+		{"requests", "100"}, {"concurrency", "100"}, {"latency", "290ms"}, {"runs", "3"}, {"warmup", "0"},
+	}
+}
+
+func articleText() string {
+	var parts []string
+	for _, a := range articleFlags() {
+		parts = append(parts, "--"+a.name+" "+a.value)
+	}
+	return strings.Join(parts, " ")
+}
+
+// settle does what flags mean for other flags.
+func (o *compareOptions) settle(flags *pflag.FlagSet) error {
+	if err := checkURLAlone(flags, o.url); err != nil {
+		return err
+	}
+	if o.article {
+		return setArticle(flags)
+	}
+	return nil
+}
+
+// setArticle sets the flags that were not given.
+func setArticle(flags *pflag.FlagSet) error {
+	for _, a := range articleFlags() {
+		if flags.Changed(a.name) {
+			continue
+		}
+		// Not by flags.Set, after which the flag would count as given.
+		if err := flags.Lookup(a.name).Value.Set(a.value); err != nil {
+			return fmt.Errorf("--article: --%s %s: %w", a.name, a.value, err)
+		}
+	}
+	return nil
 }
 
 // checkURLAlone refuses flags on weft's own origin beside the URL of another.

@@ -20,19 +20,22 @@ import (
 func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	code, out, log := weft(t, "compare", "-q", "-n", "23", "-c", "7", "-r", "2", "-w", "1", "--hold",
+	code, out, log := weft(t, "compare", "-q", "-n", "23", "-c", "7", "-r", "2", "-w", "1",
 		"--latency", "30ms", "--page-size", "1024", "-o", dir)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
 	}
-	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-nethttp", "0 events lost", "run.json")
+	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-eventloop", "go-nethttp", "0 events lost", "run.json")
 	rec := openRecording(t, dir)
-	if want := 4 * (1 + 2 + 1 + 1); len(rec.Trials) < want {
-		t.Errorf("%d trials, want at least %d", len(rec.Trials), want)
+	// Warm-up, measured, held, profiled, control; held once only where one request is in flight at most.
+	if want := 5*(1+2+2+1+1) - 1; len(rec.Trials) != want {
+		t.Errorf("%d trials, want %d", len(rec.Trials), want)
 	}
+	checkPlan(t, rec.Run.Plan)
 	digest := rec.Trials[0].Work.Digest
 	for _, trial := range rec.Trials {
-		if !trial.OK() || trial.Work.Units != 23 || trial.Work.Digest != digest {
+		units := unitsOf(trial)
+		if !trial.OK() || trial.Work.Units != units || (trial.Work.Digest == digest) != (units > 0) {
 			t.Errorf("trial %d: %+v, %+v", trial.Number, trial.Work, trial.Failure)
 		}
 		if trial.LostEvents() != 0 || len(trial.Missing) != 0 {
@@ -43,6 +46,28 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkPhases(t, trial)
 	}
 	checkProfiles(t, rec)
+}
+
+// unitsOf is how many pages a trial of these tests has to fetch: none, with no request and no connection to the
+// origin, where it is a control.
+func unitsOf(trial *recording.Trial) int {
+	if trial.Kind == recording.Control {
+		return 0
+	}
+	return 23
+}
+
+// checkPlan looks at what the plan says beside what the flags do.
+func checkPlan(t *testing.T, plan recording.Plan) {
+	t.Helper()
+	if plan.HeldTrials != 1 || plan.ProfileTrials != 1 || plan.ControlTrials != 1 || len(plan.Details) != len(plan.Models) {
+		t.Fatalf("plan %+v", plan)
+	}
+	for i, d := range plan.Details {
+		if d.Name != plan.Models[i] || d.Summary == "" || d.Sequential != (d.Name == "go-sequential") || d.ThreadPerTask != (d.Name == "go-threads") {
+			t.Errorf("model %d is %s: %+v", i, plan.Models[i], d)
+		}
+	}
 }
 
 // checkBytes compares every connection, by the client's port, headers included.
@@ -75,11 +100,12 @@ func checkInFlight(t *testing.T, trial *recording.Trial) {
 		t.Errorf("trial %d, %s: %d awaited a reply at once, the origin had %d in flight",
 			trial.Number, trial.Model, trial.Sockets.Awaiting.Peak, trial.Origin.PeakInFlight)
 	}
-	if trial.Sockets.Awaiting.Replies != 23 || trial.Origin.Requests != 23 {
-		t.Errorf("trial %d: %d replies, %d requests", trial.Number, trial.Sockets.Awaiting.Replies, trial.Origin.Requests)
+	units := int64(unitsOf(trial))
+	if trial.Sockets.Awaiting.Replies != units || trial.Origin.Requests != units {
+		t.Errorf("trial %d: %d replies, %d requests, want %d", trial.Number, trial.Sockets.Awaiting.Replies, trial.Origin.Requests, units)
 	}
 	curve := trial.Curves[recording.CurveAwaiting]
-	if slices.Max(curve.Greatest) != trial.Sockets.Awaiting.Peak {
+	if greatest := slices.Max(append([]int64{0}, curve.Greatest...)); greatest != trial.Sockets.Awaiting.Peak {
 		t.Errorf("trial %d: curve %v, peak %d", trial.Number, curve.Greatest, trial.Sockets.Awaiting.Peak)
 	}
 }

@@ -112,8 +112,25 @@ func (c *comparison) planRecord() recording.Plan {
 		MeasuredRuns:  plan.Runs,
 		HeldTrials:    plan.Held,
 		ProfileTrials: plan.Profiled,
+		ControlTrials: plan.Controls,
 		TimeoutNS:     c.options.timeout.Nanoseconds(),
+		Details:       modelDetails(plan.Models),
 	}
+}
+
+// modelDetails is what weft knows of the plan's models.
+func modelDetails(names []string) []recording.ModelDetail {
+	details := []recording.ModelDetail{}
+	for _, name := range names {
+		model, err := workload.Lookup(name)
+		if err != nil {
+			continue // the plan was checked
+		}
+		details = append(details, recording.ModelDetail{
+			Name: name, Summary: model.Summary, Sequential: model.Sequential, ThreadPerTask: model.Threads,
+		})
+	}
+	return details
 }
 
 // trials runs the plan. An interrupt ends it early, with what was finished.
@@ -200,10 +217,11 @@ func paths(rec *recording.Recording) reports.Paths {
 func trialFailures(rec *recording.Recording) error {
 	failed, digests := 0, map[string]bool{}
 	for _, t := range rec.Trials {
-		if t.OK() {
-			digests[t.Work.Digest] = true
-		} else {
+		switch {
+		case !t.OK():
 			failed++
+		case t.Kind != recording.Control: // which has the digest of no work
+			digests[t.Work.Digest] = true
 		}
 	}
 	if failed > 0 {

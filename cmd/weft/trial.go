@@ -80,7 +80,7 @@ func (r *running) start(ctx context.Context) error {
 func (r *running) throughTheGates(ctx context.Context) error {
 	ready, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	if err := r.child.Ready(ready); err != nil {
+	if _, err := r.child.Ready(ready); err != nil {
 		return err
 	}
 	if err := r.watch.Gate(r.child.Go); err != nil {

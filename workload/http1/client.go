@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// readSize is the buffer for everything but a counted body, which is read
-// straight into place. It is also most of what a task in flight keeps on the
-// heap, so it is no larger than a price page's header needs.
-const readSize = 4 << 10
+// ReadSize is the buffer, in bytes, for everything but a counted body, which is
+// read straight into place. It is also most of what a task in flight keeps on
+// the heap, so it is no larger than a price page's header needs.
+const ReadSize = 4 << 10
 
 // maxEmptyReads ends a reader that gives neither bytes nor an error.
 const maxEmptyReads = 100
@@ -48,15 +48,13 @@ func (c *Client) Do(rw io.ReadWriter, q Request) (*Response, error) {
 
 func (c *Client) read(from io.Reader) error {
 	if c.in == nil {
-		c.in = make([]byte, readSize)
+		c.in = make([]byte, ReadSize)
 	}
 	for empty := 0; empty < maxEmptyReads; empty++ {
-		n, done, err := c.readOnce(from)
+		n, done, err := c.response.ReadOnce(from, c.in)
 		switch {
 		case done:
 			return nil
-		case err == io.EOF:
-			return c.response.End()
 		case err != nil:
 			return err
 		case n > 0:
@@ -64,27 +62,4 @@ func (c *Client) read(from io.Reader) error {
 		}
 	}
 	return io.ErrNoProgress
-}
-
-// readOnce does one read. Bytes beyond the end of the response, and an error
-// that comes with its last byte, leave the response good and the connection
-// unfit for another.
-func (c *Client) readOnce(from io.Reader) (n int, done bool, err error) {
-	r := &c.response
-	if space := r.Space(); space != nil {
-		n, err = from.Read(space)
-		done = n > 0 && r.Filled(n)
-	} else {
-		n, err = from.Read(c.in)
-		took, complete, bad := r.Feed(c.in[:n])
-		if bad != nil {
-			return n, false, bad
-		}
-		done = complete
-		r.head.saysClose = r.head.saysClose || took < n
-	}
-	if done && err != nil {
-		r.head.saysClose = true
-	}
-	return n, done, err
 }

@@ -263,6 +263,37 @@ func (r *Response) Filled(n int) (done bool) {
 	return r.state == complete
 }
 
+// ReadOnce takes the bytes of one Read, straight into the body where that is
+// counted and otherwise through buf, whose contents mean nothing afterwards. It
+// returns how many came and whether the response is now complete; the end of
+// the connection is [Response.End]'s. Any other error of from is passed on as
+// it is, and reading may go on after it. Bytes beyond the end of the response,
+// and an error that comes with its last byte, leave the response good and the
+// connection unfit for another.
+func (r *Response) ReadOnce(from io.Reader, buf []byte) (n int, done bool, err error) {
+	if space := r.Space(); space != nil {
+		n, err = from.Read(space)
+		done = n > 0 && r.Filled(n)
+	} else {
+		n, err = from.Read(buf)
+		took, complete, bad := r.Feed(buf[:n])
+		if bad != nil {
+			return n, false, bad
+		}
+		done = complete
+		r.head.saysClose = r.head.saysClose || took < n
+	}
+	switch {
+	case done:
+		r.head.saysClose = r.head.saysClose || err != nil
+		return n, true, nil
+	case err == io.EOF:
+		err = r.End()
+		return n, err == nil, err
+	}
+	return n, false, err
+}
+
 // End says that the connection has ended. It completes a body that ends with
 // its connection; otherwise the response was cut: io.EOF before its first
 // byte, io.ErrUnexpectedEOF after.

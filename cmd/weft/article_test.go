@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// planOf is what flags come to, before anything is started.
+func planOf(t *testing.T, args ...string) compareOptions {
+	t.Helper()
+	opts, cmd := defaultCompareOptions(), &cobra.Command{}
+	compareFlags(cmd, &opts)
+	if err := cmd.ParseFlags(args); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(opts.settle(cmd.Flags()), opts.complete()); err != nil {
+		t.Fatal(err)
+	}
+	return opts
+}
+
+func TestArticle(t *testing.T) {
+	type figures struct {
+		requests, concurrency, runs, warmups, held int
+		latency                                    time.Duration
+		rate                                       float64
+	}
+	article := figures{100, 100, 3, 0, 1, 290 * time.Millisecond, 0}
+	with := func(change func(*figures)) figures {
+		f := article
+		change(&f)
+		return f
+	}
+	tests := []struct {
+		args string
+		want figures
+	}{
+		{"", figures{100, 100, 6, 1, 1, 20 * time.Millisecond, 0}},
+		{"--hold=false", figures{100, 100, 6, 1, 0, 20 * time.Millisecond, 0}},
+		{"--article", article},
+		{"--article --url http://127.0.0.1:1", article}, // whose own latency counts
+		{"--article=false -r 2", figures{100, 100, 2, 1, 1, 20 * time.Millisecond, 0}},
+		{"-r 6 --article", with(func(f *figures) { f.runs = 6 })}, // also where it says what is the default otherwise
+		{"--article -n 50 -c 10", with(func(f *figures) { f.requests, f.concurrency = 50, 10 })},
+		{"--article --latency 20ms --warmup 2", with(func(f *figures) { f.latency, f.warmups = 20*time.Millisecond, 2 })},
+		{"--article --rate 5.9 --hold=false", with(func(f *figures) { f.rate, f.held = 5.9, 0 })},
+	}
+	for _, test := range tests {
+		opts := planOf(t, strings.Fields(test.args)...)
+		p := opts.plan
+		got := figures{p.Requests, p.Concurrency, p.Runs, p.Warmups, p.Held, opts.origin.Latency, opts.origin.Rate}
+		if got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.args, got, test.want)
+		}
+		if p.Controls != 1 || p.Profiled != 1 || len(p.Models) != 5 || p.Models[0] != "go-sequential" {
+			t.Errorf("%s: plan %+v", test.args, p)
+		}
+	}
+}
+
+// The estimate comes before the first trial, whoever looks, and not with -q.
+func TestEstimateComesFirst(t *testing.T) {
+	opts := planOf(t, "--article", "-m", "go-eventloop", "--hold=false", "-o", "x")
+	var log strings.Builder
+	newProgress(&log, opts, opts.origin.Latency, 0).finish()
+	if got, want := log.String(), "5 trials of 100 pages, 290ms latency: about 2s\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	log.Reset()
+	opts.quiet = true
+	newProgress(&log, opts, opts.origin.Latency, 0).finish()
+	if log.Len() > 0 {
+		t.Errorf("quiet: %q", log.String())
+	}
+}
