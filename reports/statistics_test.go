@@ -97,12 +97,12 @@ func TestRatioRank(t *testing.T) {
 	for _, test := range []struct{ n, m, critical int }{
 		{4, 4, 0}, {5, 5, 2}, {6, 6, 5}, {8, 8, 13}, {10, 10, 23}, {5, 8, 6}, {20, 20, 127},
 	} {
-		k, level := ratioRank(test.n, test.m)
+		k, level := ratioRank(test.n, test.m, confidence)
 		if k != test.critical+1 || level < confidence {
 			t.Errorf("%d and %d: rank %d at %v, want %d", test.n, test.m, k, level, test.critical+1)
 		}
 	}
-	if k, _ := ratioRank(3, 3); k != 0 {
+	if k, _ := ratioRank(3, 3, confidence); k != 0 {
 		t.Errorf("3 and 3: rank %d, want none", k)
 	}
 }

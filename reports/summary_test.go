@@ -13,7 +13,7 @@ func TestViewCounts(t *testing.T) {
 	r := newRecording()
 	r.Trials[4].Failure = &recording.Failure{Cause: "timeout"} // go-sequential, measured
 	m := NewView(r).Models[0]
-	if !m.Baseline || m.Planned != 6 || m.Finished != 6 || m.Used != 5 || len(m.Trials) != 8 || m.Asked != 1 {
+	if !m.Baseline || m.Planned != 6 || m.Finished != 6 || m.Used != 5 || len(m.Trials) != 10 || m.Asked != 1 {
 		t.Errorf("%+v", m)
 	}
 	if n := len(m.Figure("wall-ns").Values); n != 5 {
@@ -144,10 +144,12 @@ func TestAsked(t *testing.T) {
 		concurrency, requests, want int
 	}{
 		{"go-threads", 100, 100, 100}, {"go-threads", 100, 40, 40}, {"go-threads", 10, 100, 10},
-		{"py-sequential", 100, 100, 1}, {"go-threads", 10, 0, 10},
+		{"py-sequential", 100, 100, 1}, {"go-threads", 10, 0, 10}, {"one-by-one", 100, 100, 1}, {"not-sequential", 100, 100, 100},
 	}
+	details := []recording.ModelDetail{{Name: "one-by-one", Sequential: true}, {Name: "not-sequential"}}
 	for _, test := range tests {
-		if got := asked(test.model, test.concurrency, test.requests); got != test.want {
+		plan := recording.Plan{Requests: test.requests, Details: details}
+		if got := asked(plan, test.model, test.concurrency); got != test.want {
 			t.Errorf("%+v: %d", test, got)
 		}
 	}
