@@ -144,7 +144,7 @@ func noDifferenceNote(v *View) string {
 	if least == 0 {
 		return ""
 	}
-	return fmt.Sprintf("~: no difference is shown. With this spread TIME would have had to differ by a factor of %s (%s).", formatRatio(least), model)
+	return fmt.Sprintf("~: no difference in TIME is shown; with this spread a factor of %s would have been (%s).", formatRatio(least), model)
 }
 
 func boundNote(v *View) string {

@@ -95,12 +95,21 @@ func helpersOf(m *Model, r *recording.Recording) helpers {
 	switch {
 	case detail == nil || peak == nil:
 	case detail.ThreadPerTask:
-		h.count = peak.Median - 1 - float64(m.Asked)
+		h.count = peak.Median - 1 - float64(mostAsked(measured(r, m.Name)))
 	default:
 		h.count = peak.Median - 1
 		h.names = helperNames(measured(r, m.Name))
 	}
 	return h
+}
+
+// mostAsked is the greatest concurrency: a pool of threads may be as large, even for fewer requests.
+func mostAsked(trials []*recording.Trial) int {
+	most := 0
+	for _, t := range trials {
+		most = max(most, t.Concurrency)
+	}
+	return most
 }
 
 // findHelpers names the threads that a model did not ask for, those of the model with the most first.

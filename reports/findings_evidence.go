@@ -34,13 +34,13 @@ func lostFinding(all []Loss, cause, detail string) Finding {
 		}
 	}
 	slices.Sort(trials)
-	touched := "figures counted from events"
+	touched := "figures counted from events are lower bounds"
 	if n, narrow := narrowed(cause); narrow {
-		touched = n.what
+		touched = n.what + " not exact"
 	}
 	return Finding{
 		Severity: Warning, Name: "events-lost", Model: about(models),
-		Text:     fmt.Sprintf("%s lost %s (%s): %s are lower bounds and are not compared.", strings.Join(models, ", "), plural(count, "event"), cause, touched),
+		Text:     fmt.Sprintf("%s lost %s (%s): %s and are not compared.", strings.Join(models, ", "), plural(count, "event"), cause, touched),
 		Evidence: join("; ", detail, trialNumbers(trials)),
 		Advice:   "Measure again with fewer requests at once, or with less running beside it.",
 	}

@@ -50,7 +50,7 @@ func markdownModels(out *bufio.Writer, v *View) {
 	for i, c := range kept {
 		rows[0][i] = escapeMarkdown(strings.TrimSpace(c.header + " " + c.unit))
 		rows[1][i] = "---"
-		if c.align != left {
+		if c.right {
 			rows[1][i] = "---:"
 		}
 	}

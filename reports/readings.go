@@ -71,16 +71,16 @@ const (
 // figure that is counted from events.
 func narrowLosses() []narrowLoss {
 	return []narrowLoss{
-		{"sched", sourceSched, "times of threads"},
-		{"rss", sourceMemory, "peak RSS"},
-		{"memory", sourceMemory, "peak RSS"},
+		{"sched", sourceSched, "times of threads are"},
+		{"rss", sourceMemory, "figures of peak RSS are"},
+		{"memory", sourceMemory, "figures of peak RSS are"},
 	}
 }
 
 type narrowLoss struct {
 	cause  string // what the cause begins with
 	source string // Metric.Source
-	what   string // the figures in words
+	what   string // the figures in words, with their verb
 }
 
 // narrowed finds a loss that touches the figures of one source only.

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -19,32 +18,24 @@ type column struct {
 	header string
 	unit   string // second line of the header
 	rank   int    // columns of the highest rank go first where the width does not hold all
-	align  alignment
+	right  bool
 	cell   func(*Model) string // "" where there is no evidence
 }
 
-type alignment int
-
-const (
-	left alignment = iota
-	right
-	joined // to the right, one space after the column before: the two belong together
-)
-
 func columns(paint func(...text.Color) decorate) []column {
 	return []column{
-		{"MODEL", "", 0, left, func(m *Model) string { return fit(escapeTerminal(m.Name), longestName) }},
-		{"TIME", "median", 0, right, figureCell("wall-ns")},
-		{"±", "", 0, joined, func(m *Model) string { return spreadCell(m, "wall-ns") }},
-		{"SPEEDUP", "", 0, right, speedupCell},
-		{"CPU/REQ", "", 0, right, figureCell("cpu-ns/unit")},
-		{"PEAK RSS", "", 0, right, figureCell("rss-peak-B")},
-		{"RSS", "at end", 3, right, figureCell("rss-end-B")},
-		{"HELD/TASK", "user+kern", 0, right, heldCell},
-		{"THREADS", "peak", 0, right, figureCell("threads-peak")},
-		{"IN FLIGHT", "peak/asked", 0, right, func(m *Model) string { return inFlightCell(m, paint(text.FgYellow)) }},
-		{"SW/REQ", "", 2, right, figureCell("switches/unit")},
-		{"WAIT", "", 1, left, waitCell},
+		{"MODEL", "", 0, false, func(m *Model) string { return fit(escapeTerminal(m.Name), longestName) }},
+		{"TIME", "median", 0, true, figureCell("wall-ns")},
+		{"±", "", 0, true, func(m *Model) string { return spreadCell(m, "wall-ns") }},
+		{"SPEEDUP", "", 0, true, speedupCell},
+		{"CPU/REQ", "", 0, true, figureCell("cpu-ns/unit")},
+		{"PEAK RSS", "", 0, true, figureCell("rss-peak-B")},
+		{"RSS", "at end", 3, true, figureCell("rss-end-B")},
+		{"HELD/TASK", "user+kern", 0, true, heldCell},
+		{"THREADS", "peak", 0, true, figureCell("threads-peak")},
+		{"IN FLIGHT", "of asked", 0, true, func(m *Model) string { return inFlightCell(m, paint(text.FgYellow)) }},
+		{"SW/REQ", "", 2, true, figureCell("switches/unit")},
+		{"WAIT", "", 1, false, waitCell},
 	}
 }
 
@@ -91,12 +82,12 @@ func heldCell(m *Model) string {
 	if kernel != nil {
 		greatest = max(greatest, math.Abs(kernel.Median))
 	}
-	factor, unit := 1.0, "B"
-	for _, larger := range []string{"KiB", "MiB", "GiB"} {
-		if greatest >= 1000*factor {
-			factor, unit = factor*1024, larger
-		}
+	steps := []step{{1000, 1, "B"}, {10_000 << 10, 1 << 10, "KiB"}, {0, 1 << 20, "MiB"}}
+	i := 0
+	for i < len(steps)-1 && greatest >= steps[i].limit {
+		i++
 	}
+	factor, unit := steps[i].factor, steps[i].suffix
 	known := "?"
 	if kernel != nil {
 		known = formatPart(kernel.Median / factor)
@@ -134,22 +125,24 @@ func evidentColumns(v *View, paint func(...text.Color) decorate) []column {
 	})
 }
 
-// terminalTable draws the columns that have evidence. Where they are too wide, the gaps go first, but not before
-// columns that say what another says; then the columns by rank.
+// terminalTable draws the columns that have evidence. Where they are too wide, those go first that say nearly what
+// another says, then the second space between columns, one after the other from the left, then columns by rank.
 func terminalTable(v *View, opts Options) string {
+	const spare = 3 // the rank from which on a column may go for a space
 	kept := evidentColumns(v, painter(opts.Color))
-	const wide, tight, spare = 2, 1, 3
-	gap := wide
+	near := 1 // so many columns stand near to the one before; the first is MODEL
 	for {
-		drawn := drawTable(v, kept, gap, painter(opts.Color))
+		drawn := drawTable(v, kept, near, painter(opts.Color))
 		drop := lastColumn(kept)
 		switch {
-		case text.LongestLineLen(drawn) <= terminalWidth || gap == tight && kept[drop].rank == 0:
+		case text.LongestLineLen(drawn) <= terminalWidth:
 			return drawn
-		case gap == wide && kept[drop].rank < spare:
-			gap = tight
-		default:
+		case kept[drop].rank >= spare || near >= len(kept) && kept[drop].rank > 0:
 			kept = slices.Delete(kept, drop, drop+1)
+		case near >= len(kept):
+			return drawn
+		default:
+			near++
 		}
 	}
 }
@@ -165,37 +158,41 @@ func lastColumn(columns []column) int {
 	return drop
 }
 
-func drawTable(v *View, columns []column, gap int, paint func(...text.Color) decorate) string {
+// drawTable puts the spaces between columns into the cells: the library has one padding for all.
+func drawTable(v *View, columns []column, near int, paint func(...text.Color) decorate) string {
 	t := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", strings.Repeat(" ", gap)
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", ""
 	style.Format = table.FormatOptions{}
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
-	drawn := make([]table.Row, 2+len(v.Models))
+	rows := make([]table.Row, 2+len(v.Models))
 	var configs []table.ColumnConfig
-	for _, c := range columns {
-		cells := columnCells(v, c, paint(text.Bold))
-		if c.align == joined && len(configs) > 0 {
-			for i, cell := range padLeft(cells) {
-				last := len(drawn[i]) - 1
-				drawn[i][last] = fmt.Sprint(drawn[i][last], " ", cell)
-			}
-			continue
+	for i, c := range columns {
+		align := text.AlignLeft
+		if c.right {
+			align = text.AlignRight
 		}
-		config := table.ColumnConfig{Number: len(configs) + 1, Align: text.AlignLeft}
-		if c.align != left {
-			config.Align = text.AlignRight
-		}
-		configs = append(configs, config)
-		for i := range drawn {
-			drawn[i] = append(drawn[i], cells[i])
+		configs = append(configs, table.ColumnConfig{Number: i + 1, Align: align})
+		for j, cell := range columnCells(v, c, paint(text.Bold)) {
+			rows[j] = append(rows[j], gap(i, c, near)+cell)
 		}
 	}
 	t.SetColumnConfigs(configs)
-	t.AppendRows(drawn)
+	t.AppendRows(rows)
 	return t.Render() + "\n"
+}
+
+// gap is what stands before a column's cells. ± belongs to the column before.
+func gap(i int, c column, near int) string {
+	switch {
+	case i == 0:
+		return ""
+	case i < near || c.header == "±":
+		return " "
+	}
+	return "  "
 }
 
 // columnCells are a column's header, its unit and a cell a model.
@@ -209,17 +206,4 @@ func columnCells(v *View, c column, bold decorate) []string {
 		cells = append(cells, orDash(c.cell(&v.Models[i])))
 	}
 	return cells
-}
-
-// padLeft makes all cells as wide as the widest.
-func padLeft(cells []string) []string {
-	width := 0
-	for _, c := range cells {
-		width = max(width, text.StringWidthWithoutEscSequences(c))
-	}
-	padded := make([]string, len(cells))
-	for i, c := range cells {
-		padded[i] = strings.Repeat(" ", width-text.StringWidthWithoutEscSequences(c)) + c
-	}
-	return padded
 }
