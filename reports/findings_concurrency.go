@@ -159,7 +159,7 @@ func helperNames(trials []*recording.Trial) string {
 		if thread.TID == thread.PID {
 			continue
 		}
-		m := maker{name: thread.Name}
+		m := maker{name: shorten(thread.Name, longestName)}
 		if thread.CreatorTID == thread.PID {
 			m.by = "made by the main thread"
 		} else if thread.CreatorTID != 0 {

@@ -49,6 +49,11 @@ func TestFindHostBusy(t *testing.T) {
 			t.Load.StallNS, t.Sched.Time.RunnableNS = window(t), 100*window(t)
 		}), nil},
 		{"no pressure figures", set(func(t *recording.Trial) { t.Load.StallNS = -1 }), nil},
+		{"no load in some", func(r *recording.Recording) {
+			for _, t := range r.Trials[3:6] {
+				t.Load = nil
+			}
+		}, nil},
 		{"no load", set(func(t *recording.Trial) { t.Load = nil }), nil},
 		{"in warm-ups only", func(r *recording.Recording) {
 			for _, t := range r.Trials[:3] {
@@ -81,6 +86,13 @@ func TestFindServerBound(t *testing.T) {
 		{"machine full of the workload", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS = window(t)*18/10, window(t)/10 })
 		}, nil},
+		{"no failed or profiled trial counts", func(r *recording.Recording) {
+			for _, t := range r.Trials {
+				if t.Kind == recording.Profiled || t.Number == 5 {
+					t.Failure, t.CPU.WorkNS, t.Origin.CPUNS = &recording.Failure{Cause: "died"}, window(t), 20*window(t)
+				}
+			}
+		}, nil},
 		{"half a machine", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS = window(t)/10, window(t) })
 		}, nil},
@@ -91,7 +103,7 @@ func TestFindServerBound(t *testing.T) {
 		{"late for want of a CPU", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 6 * ms })
 		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: advice,
-			Evidence: "go-threads: its threads waited 6.00 ms a request for a CPU, the latency is 20 ms"}}},
+			Evidence: "go-threads: its threads waited 6.00 ms a request for a CPU, a reply was awaited for 21.0 ms"}}},
 		{"a little late", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 4 * ms })
 		}, nil},

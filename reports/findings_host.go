@@ -19,7 +19,8 @@ const (
 	// of, originPart the origin's part of that from which on it matters.
 	fullMachine = 0.90
 	originPart  = 1.0 / 3
-	// mostDelay is how late answers may be because the origin waited for a CPU, as a share of the latency.
+	// mostDelay is how much of the time that a reply is awaited may be the origin's wait for a CPU. The wait of a thread
+	// that serves several requests holds up all of them and counts once: the true share is greater.
 	mostDelay = 0.25
 	// mostOfRate is how near to the origin's limit a model's pages a second come.
 	mostOfRate = 0.95
@@ -33,30 +34,31 @@ type machine struct {
 	workload int64
 	origin   int64 // 0 where it runs on another machine
 	steal    int64
-	stall    int64 // some thread waited for a CPU; 0 where the kernel does not tell
+	stall    int64 // some thread waited for a CPU
 	ready    int64 // threads of workload and origin waited for a CPU, thread time
-	loads    int   // trials with HostLoad
-	scheds   int   // trials with Sched and PSI
+	stalls   int   // trials in which the kernel told of stalls and of the threads' times
 }
 
 func machineOver(run *recording.Run, trials []*recording.Trial) machine {
 	var m machine
 	for _, t := range trials {
 		window := t.Phases.DoneNS - t.Phases.GateNS
-		if t.Load == nil || window <= 0 {
+		if window <= 0 {
 			continue
 		}
-		m.loads++
 		m.window += window
 		m.capacity += window * int64(run.Host.CPUs)
-		m.busy += t.Load.BusyNS
-		m.steal += t.Load.StealNS
 		m.workload += t.CPU.WorkNS
 		if run.Plan.URL == "" {
 			m.origin += originOf(t).CPUNS
 		}
+		if t.Load == nil {
+			continue
+		}
+		m.busy += t.Load.BusyNS
+		m.steal += t.Load.StealNS
 		if t.Sched != nil && t.Load.StallNS >= 0 {
-			m.scheds++
+			m.stalls++
 			m.stall += t.Load.StallNS
 			m.ready += t.Sched.Time.RunnableNS + originOf(t).RunDelayNS
 		}
@@ -68,7 +70,11 @@ func machineOver(run *recording.Run, trials []*recording.Trial) machine {
 func findHostBusy(v *View, r *recording.Recording) []Finding {
 	var trials []*recording.Trial
 	for _, m := range v.Models {
-		trials = append(trials, measured(r, m.Name)...)
+		for _, t := range measured(r, m.Name) {
+			if t.Load != nil {
+				trials = append(trials, t)
+			}
+		}
 	}
 	host := machineOver(&r.Run, trials)
 	if host.capacity <= 0 {
@@ -83,7 +89,7 @@ func findHostBusy(v *View, r *recording.Recording) []Finding {
 	}
 	// Some thread waited in all of this time, and workload and origin together in no more than the sum of their
 	// threads' waits: in the rest others did.
-	if share := float64(host.stall-host.ready) / float64(host.window); host.scheds == host.loads && share >= mostStall {
+	if share := float64(host.stall-host.ready) / float64(host.window); host.stalls == len(trials) && share >= mostStall {
 		evidence = append(evidence, fmt.Sprintf("others waited for a CPU in at least %s of the time", formatShare(share)))
 	}
 	if len(evidence) == 0 {
@@ -92,7 +98,7 @@ func findHostBusy(v *View, r *recording.Recording) []Finding {
 	return []Finding{{
 		Severity: Warning, Name: "host-busy",
 		Text:     "The machine was busy with something else: TIME and CPU/REQ have its noise in them.",
-		Evidence: fmt.Sprintf("%s; gate to done of %s", strings.Join(evidence, ", "), plural(int64(host.loads), "measured trial")),
+		Evidence: fmt.Sprintf("%s; gate to done of %s", strings.Join(evidence, ", "), plural(int64(len(trials)), "measured trial")),
 		Advice:   "Stop what else runs, or move to a quiet machine; more --runs only narrow the interval around a disturbed median.",
 	}}
 }
@@ -121,34 +127,58 @@ func findServerBound(v *View, r *recording.Recording) []Finding {
 	}}
 }
 
-// serverBound says why the origin held a model up, or nothing. On one machine it is bound together with the model:
-// the CPUs are full, and a good part of them is the origin's.
+// serverBound says why the origin held a model up, or nothing.
 func serverBound(run *recording.Run, trials []*recording.Trial) string {
-	var wall, delay, requests, units int64
-	for _, t := range trials {
-		wall += t.WorkNS()
-		units += int64(t.Work.Units)
-		delay += originOf(t).RunDelayNS
-		requests += originOf(t).Requests
-	}
-	if wall <= 0 {
-		return ""
-	}
-	rate := float64(units) / float64(wall) * 1e9
-	if limit := run.Plan.PagesPerSec; limit > 0 && rate >= mostOfRate*limit {
-		return fmt.Sprintf("%s pages a second, its limit is %s", significant(rate, 3), significant(limit, 3))
-	}
-	host := machineOver(run, trials)
-	both := host.workload + host.origin
-	if host.capacity > 0 && float64(both) >= fullMachine*float64(host.capacity) && float64(host.origin) >= originPart*float64(both) {
-		return fmt.Sprintf("workload and origin kept the CPUs %s busy, the origin with %s of it",
-			formatShare(float64(both)/float64(host.capacity)), formatShare(float64(host.origin)/float64(both)))
-	}
-	if requests > 0 && run.Plan.LatencyNS > 0 {
-		each := float64(delay) / float64(requests)
-		if each >= mostDelay*float64(run.Plan.LatencyNS) {
-			return fmt.Sprintf("its threads waited %s a request for a CPU, the latency is %s", formatDuration(each), formatPlain(run.Plan.LatencyNS))
+	for _, why := range []string{atRate(run, trials), onFullMachine(run, trials), lateForCPU(trials)} {
+		if why != "" {
+			return why
 		}
 	}
 	return ""
+}
+
+// atRate says that the origin answered as many pages a second as it was told to at most.
+func atRate(run *recording.Run, trials []*recording.Trial) string {
+	var wall, units int64
+	for _, t := range trials {
+		wall += t.WorkNS()
+		units += int64(t.Work.Units)
+	}
+	limit := run.Plan.PagesPerSec
+	rate := float64(units) / (float64(wall) / 1e9)
+	if wall <= 0 || limit <= 0 || rate < mostOfRate*limit {
+		return ""
+	}
+	return fmt.Sprintf("%s pages a second, its limit is %s", significant(rate, 3), significant(limit, 3))
+}
+
+// onFullMachine says that nothing was left of the CPUs, and that a good part of them was the origin's: on a machine of
+// its own it would have been out of the way.
+func onFullMachine(run *recording.Run, trials []*recording.Trial) string {
+	host := machineOver(run, trials)
+	both := float64(host.workload + host.origin)
+	if host.capacity <= 0 || both < fullMachine*float64(host.capacity) || float64(host.origin) < originPart*both {
+		return ""
+	}
+	return fmt.Sprintf("workload and origin kept the CPUs %s busy, the origin with %s of it",
+		formatShare(both/float64(host.capacity)), formatShare(float64(host.origin)/both))
+}
+
+// lateForCPU says that answers came late because the origin waited for a CPU.
+func lateForCPU(trials []*recording.Trial) string {
+	var delay, requests, awaited, replies int64
+	for _, t := range trials {
+		delay += originOf(t).RunDelayNS
+		requests += originOf(t).Requests
+		awaited += t.Sockets.Awaiting.SumNS
+		replies += t.Sockets.Awaiting.Replies
+	}
+	if requests <= 0 || replies <= 0 {
+		return ""
+	}
+	late, reply := float64(delay)/float64(requests), float64(awaited)/float64(replies)
+	if late < mostDelay*reply {
+		return ""
+	}
+	return fmt.Sprintf("its threads waited %s a request for a CPU, a reply was awaited for %s", formatDuration(late), formatDuration(reply))
 }

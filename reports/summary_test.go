@@ -3,6 +3,7 @@ package reports
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,6 +173,20 @@ func TestNotes(t *testing.T) {
 		if got := NewView(r).Notes; !reflect.DeepEqual(got, want) {
 			t.Errorf("%d runs: %q, want %q", n, got, want)
 		}
+	}
+}
+
+// A headline metric that few trials have evidence of is a family of its own: what it cannot show is said.
+func TestRunsNoteLooksAtEachFamily(t *testing.T) {
+	r := newRecording()
+	for _, trial := range r.Trials {
+		if trial.Number > 12 { // all but two measured rounds
+			trial.Memory = nil
+		}
+	}
+	const want = "So few runs cannot show a difference among 3 comparisons: use --runs 5."
+	if notes := NewView(r).Notes; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
 	}
 }
 
