@@ -29,22 +29,39 @@ type Finding struct {
 }
 
 // finder looks for one thing. It says what concerns several models once.
-type finder func(*View, *recording.Recording) []Finding
+type finder struct {
+	name string // of its findings
+	rule string // when it says something, for docs/metrics.md
+	find func(*View, *recording.Recording) []Finding
+}
 
 // finders are in the order of reports: first what spoils figures, then what explains them.
 func finders() []finder {
 	return []finder{
-		findLost, findMissing, findInterrupted, findFewer, findFailed, findDigests,
-		findHostBusy, findServerBound, findNotReached, findNotHeld,
-		findHeldDifference, findMostlySetup, findHelpers,
+		{"events-lost", "something could not be recorded, by cause.", findLost},
+		{"probe-missing", "the kernel or the privileges refused a probe.", findMissing},
+		{"interrupted", "the run was ended early.", findInterrupted},
+		{"fewer-trials", "a model has fewer measured trials than planned, and nobody interrupted.", findFewer},
+		{"failed-trials", "trials did not do all of their work.", findFailed},
+		{"digests-differ", "trials that did their work came to different results.", findDigests},
+		{"host-busy", fmt.Sprintf("over the measured trials, the hypervisor took %s of the machine's CPU time or more, or processes other than the workload and its origin %s, "+
+			"or some thread waited for a CPU in %s more of the time than the threads of workload and origin together did.", formatShare(mostSteal), formatShare(mostOthers), formatShare(mostStall)), findHostBusy},
+		{"server-bound", fmt.Sprintf("a model came to %s of the origin's set pages a second; or workload and origin on one machine took %s of its CPU time, a third of that or more the origin; "+
+			"or the origin's threads waited for a CPU, for each request, %s of the time that a reply was awaited.", formatShare(mostOfRate), formatShare(fullMachine), formatShare(mostDelay)), findServerBound},
+		{"concurrency-not-reached", "the median peak in flight is below what was asked for.", findNotReached},
+		{"held-not-reached", "with its answers held, a model that otherwise reached what was asked for did not.", findNotHeld},
+		{"held-kernel-memory", fmt.Sprintf("between the models with the most and the least kernel memory for a held task lie %s and a factor of %s or more.",
+			formatBytes(leastHeldDifference), formatCount(leastHeldRatio)), findHeldDifference},
+		{"mostly-setup", "two thirds or more of the peak RSS are there in the control trial, or at the gate where there is none.", findMostlySetup},
+		{"helper-threads", "a model has more threads than one, or than one and one for each task where it wants that.", findHelpers},
 	}
 }
 
 // findings looks for everything that a reader should know before believing a figure.
 func findings(v *View, r *recording.Recording) []Finding {
 	list := []Finding{}
-	for _, find := range finders() {
-		list = append(list, find(v, r)...)
+	for _, f := range finders() {
+		list = append(list, f.find(v, r)...)
 	}
 	return list
 }

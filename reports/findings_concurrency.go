@@ -133,6 +133,9 @@ func findHelpers(v *View, r *recording.Recording) []Finding {
 			evidence = append(evidence, h.model+": "+h.names)
 		}
 	}
+	if len(evidence) == 0 {
+		evidence = []string{"median peak of threads, less one and one for each task"}
+	}
 	return []Finding{{
 		Severity: Remark, Name: "helper-threads", Model: about(models),
 		Text:     fmt.Sprintf("Helper threads that no task asked for: %s. Their memory and switches are in the figures.", strings.Join(counts, ", ")),

@@ -171,6 +171,11 @@ func TestFindHelpers(t *testing.T) {
 		Text:     "Helper threads that no task asked for: go-goroutines 4, go-sequential 3, go-threads 3. Their memory and switches are in the figures.",
 		Evidence: "go-goroutines: 3 named go made by the main thread, 1 named go made by other helpers; go-sequential: 3 named go made by the main thread",
 		Advice:   "See which stacks make them: weft report --format svg --kind threadcreate."})
+	r.Run.Plan.Models = []string{"go-threads"} // whose names do not tell helpers from the others
+	expect(t, r, "helper-threads", Finding{Severity: Remark, Model: "go-threads",
+		Text:     "Helper threads that no task asked for: go-threads 3. Their memory and switches are in the figures.",
+		Evidence: "median peak of threads, less one and one for each task",
+		Advice:   "See which stacks make them: weft report --format svg --kind threadcreate."})
 	r.Run.Plan.Details = []recording.ModelDetail{}
 	expect(t, r, "helper-threads") // nobody knows what they ask for
 	expect(t, soundRecording(), "helper-threads")

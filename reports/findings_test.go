@@ -170,3 +170,25 @@ func TestFailuresAreGrouped(t *testing.T) {
 		t.Errorf("%d failed, %q", failed, why)
 	}
 }
+
+// The table of finders names what they find: docs/metrics.md lists it.
+func TestFindersAreNamed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range []*recording.Recording{newRecording(), troubled(), soundRecording()} {
+		v := NewView(r)
+		for _, f := range finders() {
+			for _, found := range f.find(v, r) {
+				seen[f.name] = true
+				if found.Name != f.name {
+					t.Errorf("%s found %s", f.name, found.Name)
+				}
+				if found.Text == "" || found.Severity == "" || found.Evidence == "" || found.Advice == "" {
+					t.Errorf("half filled: %+v", found)
+				}
+			}
+		}
+	}
+	if len(seen) < 9 {
+		t.Errorf("only %v were provoked", seen)
+	}
+}

@@ -24,8 +24,8 @@ Each figure of a report, with where it comes from and what it is not. Values are
 when printed; the unit in a name is benchstat's. A model's figure is the median over its measured trials that did
 all of their work, with a 95 % interval that assumes nothing about the distribution. Headline metrics are compared with
 the first model of the plan: Hodges-Lehmann ratio, Mann-Whitney U, Holm's correction over the models of one metric; "~"
-stands where no difference is shown. A figure counted from kernel events is a lower bound ("≥") where events were lost.
-"A unit" is one finished piece of work: a page, a request. A figure of held trials is of a pair of them, at a tenth of the
+stands where no difference is shown, and a note says how great one would have had to be. A figure counted from kernel
+events is a lower bound ("≥") where events were lost. "A unit" is one finished piece of work: a page, a request. A figure of held trials is of a pair of them, at a tenth of the
 concurrency and at all of it; control trials go through the gate and do nothing.
 `)
 	for _, m := range Metrics() {
@@ -43,6 +43,10 @@ concurrency and at all of it; control trials go through the gate and do nothing.
 			}
 		}
 		b.WriteString(".\n")
+	}
+	b.WriteString("\n# Findings\n\nA report says in sentences what a reader should know before believing its figures, each with its evidence and what to do next:\n\n")
+	for _, f := range finders() {
+		fmt.Fprintf(&b, "- **%s**: %s\n", f.name, f.rule)
 	}
 	if *update {
 		if err := os.WriteFile(metricsDoc, []byte(b.String()), 0o644); err != nil {
