@@ -119,7 +119,7 @@ func TestFindServerBound(t *testing.T) {
 					t.Phases.DoneNS, t.Phases.ExitNS = t.Phases.LastNS, t.Phases.LastNS
 				})
 			}
-		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: "Raise --rate or leave it out.",
+		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: "Raise the origin's --rate or leave it out.",
 			Evidence: "go-threads: 5.88 pages a second, its limit is 5.90"}}},
 	}
 	for _, test := range tests {

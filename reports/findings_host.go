@@ -1,7 +1,9 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -105,36 +107,30 @@ func findHostBusy(v *View, r *recording.Recording) []Finding {
 
 // findServerBound looks for models whose time is the origin's doing.
 func findServerBound(v *View, r *recording.Recording) []Finding {
-	var models, evidence []string
+	var models, evidence, advice []string
+	add := func(model, why, what string) {
+		models, evidence = append(models, model), append(evidence, model+": "+why)
+		if !slices.Contains(advice, what) {
+			advice = append(advice, what)
+		}
+	}
 	for _, m := range v.Models {
-		if why := serverBound(&r.Run, measured(r, m.Name)); why != "" {
-			models = append(models, m.Name)
-			evidence = append(evidence, m.Name+": "+why)
+		trials := measured(r, m.Name)
+		if why := atRate(&r.Run, trials); why != "" {
+			add(m.Name, why, "Raise the origin's --rate or leave it out.")
+		} else if why := cmp.Or(onFullMachine(&r.Run, trials), lateForCPU(trials)); why != "" {
+			add(m.Name, why, "Run the origin on another machine (weft origin, then compare --url), raise --latency, or lower -c.")
 		}
 	}
 	if len(models) == 0 {
 		return nil
 	}
-	advice := "Run the origin on another machine (weft origin, then compare --url), raise --latency, or lower -c."
-	if r.Run.Plan.PagesPerSec > 0 {
-		advice = "Raise --rate or leave it out."
-	}
 	return []Finding{{
 		Severity: Warning, Name: "server-bound", Model: about(models),
 		Text:     fmt.Sprintf("TIME of %s measures the origin too: it could not answer sooner.", strings.Join(models, ", ")),
 		Evidence: strings.Join(evidence, "; "),
-		Advice:   advice,
+		Advice:   strings.Join(advice, " "),
 	}}
-}
-
-// serverBound says why the origin held a model up, or nothing.
-func serverBound(run *recording.Run, trials []*recording.Trial) string {
-	for _, why := range []string{atRate(run, trials), onFullMachine(run, trials), lateForCPU(trials)} {
-		if why != "" {
-			return why
-		}
-	}
-	return ""
 }
 
 // atRate says that the origin answered as many pages a second as it was told to at most.
