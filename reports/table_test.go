@@ -70,3 +70,16 @@ func fiveModels() *recording.Recording {
 	addTrial(r, controlTrial(loop))
 	return r
 }
+
+// Without an error of the figures every difference counts, even none.
+func TestWithin(t *testing.T) {
+	for _, test := range []struct {
+		difference float64
+		errors     []float64
+		want       bool
+	}{{0, nil, false}, {0, []float64{0, 0}, false}, {-3, []float64{1, 2}, true}, {4, []float64{1, 2}, false}} {
+		if got := within(test.difference, test.errors...); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
