@@ -103,6 +103,12 @@ func TestBenchstatParses(t *testing.T) {
 			t.Error(record)
 		case *benchfmt.Result:
 			name := string(record.Name.Full())
+			if _, held := record.Value("held-user-B/task"); held != strings.HasPrefix(name, "FetchHeld/model=") {
+				t.Errorf("%s: held figures %v", name, held)
+			}
+			if held := strings.HasPrefix(name, "FetchHeld/model="); held {
+				continue
+			}
 			if !strings.HasPrefix(name, "Fetch/model=") || !strings.HasSuffix(name, "/n=100/c=100") {
 				t.Errorf("name %q", name)
 			}
