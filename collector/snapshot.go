@@ -16,6 +16,7 @@ func (w *Watch) snapshot(point string, waiting int) error {
 	}
 	s.TimeNS = Now()
 	s.Waiting = int64(waiting)
+	s.Cost = w.cost(s)
 	w.trial.Snapshots[point] = s
 	return nil
 }
@@ -53,6 +54,7 @@ func readSnapshot(fs procfs.FS, pid int) (recording.Snapshot, error) {
 	s.RSSBytes = int64(memory.Rss)
 	s.PSSBytes = int64(memory.Pss)
 	s.USSBytes = int64(memory.PrivateClean + memory.PrivateDirty)
+	s.AnonymousBytes = int64(memory.Anonymous)
 	s.PageTableBytes = int64(status.VmPTE)
 	s.Threads = int64(len(threads))
 	s.FDs = int64(fds)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/cost"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/collector/symbols"
 )
@@ -27,6 +28,7 @@ type Watch struct {
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
 	stacks []recording.Stack
+	cgroup *cost.Cgroup // of the process, nil in timed trials and where none can be made
 
 	atGate struct {
 		threads, awaiting bpf.Gauge
@@ -61,6 +63,7 @@ func (c *Collector) Watch(trial *recording.Trial, stacks bool, start func() (pid
 	trial.Snapshots = map[string]recording.Snapshot{}
 	trial.Missing = c.Missing()
 	w := &Watch{c: c, trial: trial}
+	w.account()
 	w.startDrain()
 	return w, nil
 }
@@ -135,13 +138,14 @@ func (w *Watch) Done() error {
 	return errors.Join(errs...)
 }
 
-// Close ends the watch.
+// Close ends the watch. The process should be gone: its cgroup is removed.
 func (w *Watch) Close() error {
 	w.stopDrain()
+	err := w.unaccount()
 	if w.names == nil {
-		return nil
+		return err
 	}
-	return w.names.Close()
+	return errors.Join(err, w.names.Close())
 }
 
 func (w *Watch) startDrain() {

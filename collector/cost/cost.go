@@ -1,0 +1,149 @@
+// Package cost finds out what a process costs in memory, that of the kernel included: its threads' stacks, its
+// page tables, its sockets. No profiler counts these, and they are what separates a thread from a goroutine.
+//
+// There are two ways. [Meter.ByProc] multiplies what /proc counts (threads, sockets, epoll items) by the sizes of
+// the kernel's objects. [Cgroup.Parts] is the kernel's own account of a control group that the process has for
+// itself. A part that could not be found out is left out, and [Meter.ByProc] says so.
+package cost
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/procfs"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// Process is what is known already of a process at this moment: fields of /proc/PID/smaps_rollup and status.
+type Process struct {
+	PID            int
+	USSBytes       int64 // Private_Clean + Private_Dirty
+	PageTableBytes int64 // VmPTE
+	Threads        int64 // count
+}
+
+// Meter knows the sizes of the kernel's objects.
+type Meter struct {
+	proc  string // where procfs is mounted
+	sizes sizes
+	stack int64 // bytes of a thread's kernel stack
+}
+
+// NewMeter reads the sizes, once: they do not change while the kernel runs.
+func NewMeter() (*Meter, error) {
+	return newMeter(procfs.DefaultMountPoint, slabRoot)
+}
+
+func newMeter(proc, slabs string) (*Meter, error) {
+	stack, err := stackSize(proc)
+	if err != nil {
+		return nil, fmt.Errorf("size of a kernel stack: %w", err)
+	}
+	m := &Meter{proc: proc, sizes: sizes{root: slabs, known: map[string]int64{}}, stack: stack}
+	for _, list := range [][]string{taskSlabs, processSlabs, socketSlabs, pollSlabs} {
+		if _, err := m.sizes.sum(list); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// What a thread, a process, a socket and an epoll item have of their own in slabs, besides their kernel stack and
+// the socket's own struct. Found by making 1,000 of each and looking at /proc/slabinfo (Linux 6.18); that these are
+// all, to 2 %, is what the comparison with a cgroup's account shows.
+var (
+	taskSlabs    = []string{"task_struct", "pid"}
+	processSlabs = []string{"mm_struct", "signal_cache", "sighand_cache", "files_cache", "fs_cache"}
+	socketSlabs  = []string{"sock_inode_cache", "dentry", "filp"}
+	pollSlabs    = []string{"eventpoll_epi", "eventpoll_pwq"}
+)
+
+// ByProc is what a process costs by what /proc counts of it. The process should be at rest. The error names what is
+// not among the parts; the parts are good all the same.
+//
+// It is a lower bound: mappings, open files that are no sockets, pipes and timers are not in it.
+func (m *Meter) ByProc(p Process) ([]recording.Part, error) {
+	parts := []recording.Part{
+		{Name: recording.PartUser, Bytes: p.USSBytes, Source: "Private_Clean + Private_Dirty of smaps_rollup"},
+		{Name: recording.PartPageTables, Bytes: p.PageTableBytes, Source: "VmPTE of status"},
+		{
+			Name:   recording.PartKernelStacks,
+			Bytes:  p.Threads * m.stack,
+			Source: fmt.Sprintf("%d threads × %d: KernelStack of meminfo over the threads of loadavg", p.Threads, m.stack),
+		},
+	}
+	tasks, err := m.tasks(p.Threads)
+	errs := []error{err}
+	if err == nil {
+		parts = append(parts, tasks)
+	}
+	files, err := readFiles(filepath.Join(m.proc, fmt.Sprint(p.PID)))
+	if err != nil {
+		return parts, errors.Join(append(errs, fmt.Errorf("sockets: %w", err))...)
+	}
+	sockets, err := m.sockets(files)
+	errs = append(errs, err)
+	parts = append(parts, sockets)
+	polls, err := m.polls(files)
+	errs = append(errs, err)
+	if err == nil {
+		parts = append(parts, polls)
+	}
+	buffers, err := buffers(files.sockets)
+	errs = append(errs, err)
+	parts = append(parts, buffers)
+	return parts, errors.Join(errs...)
+}
+
+func (m *Meter) tasks(threads int64) (recording.Part, error) {
+	thread, err := m.sizes.sum(taskSlabs)
+	if err != nil {
+		return recording.Part{}, err
+	}
+	process, err := m.sizes.sum(processSlabs)
+	if err != nil {
+		return recording.Part{}, err
+	}
+	return recording.Part{
+		Name:  recording.PartTasks,
+		Bytes: threads*thread + process,
+		Source: fmt.Sprintf("%d threads × %d (%s) + %d (%s): slab_size",
+			threads, thread, names(taskSlabs), process, names(processSlabs)),
+	}, nil
+}
+
+// sockets sums over protocols. The kernel names a protocol and the slab of its sockets alike.
+func (m *Meter) sockets(files files) (recording.Part, error) {
+	part := recording.Part{Name: recording.PartSockets, Source: "no sockets"}
+	common, err := m.sizes.sum(socketSlabs)
+	if err != nil {
+		return part, err
+	}
+	var errs []error
+	var terms []string
+	for _, p := range files.protocols() {
+		own, err := m.sizes.of(p.name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%d sockets of %s: %w", p.count, p.name, err))
+		}
+		part.Bytes += p.count * (own + common)
+		terms = append(terms, fmt.Sprintf("%d %s × %d", p.count, p.name, own+common))
+	}
+	if terms != nil {
+		part.Source = fmt.Sprintf("%s (its own, %s): slab_size; system.sockprotoname of each descriptor",
+			strings.Join(terms, " + "), names(socketSlabs))
+	}
+	return part, errors.Join(errs...)
+}
+
+func (m *Meter) polls(files files) (recording.Part, error) {
+	item, err := m.sizes.sum(pollSlabs)
+	return recording.Part{
+		Name:   recording.PartPolls,
+		Bytes:  files.polls * item,
+		Source: fmt.Sprintf("%d tfd lines of fdinfo × %d (%s): slab_size", files.polls, item, names(pollSlabs)),
+	}, err
+}
