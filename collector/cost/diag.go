@@ -7,8 +7,6 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
-
-	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // dump is a question to the kernel about all sockets of a kind in weft's network namespace: sock_diag(7).
@@ -19,17 +17,18 @@ type dump struct {
 	inode   int    // where in it the inode stands, 32 bits
 	memory  uint16 // the attribute with the socket's memory
 	queues  []int  // which of its numbers are bytes in a queue
+	port    int    // where the local port stands, big endian; 0 is nowhere
 }
 
 // dumps are the kinds of sockets that have queues. What TCP holds ready for a socket beyond its queues
 // (SK_MEMINFO_FWD_ALLOC) is a promise, no memory yet. A unix socket's bytes stand in the peer's queue and are
 // charged to the sender.
 var dumps = []dump{
-	{"tcp", inetRequest(unix.AF_INET, unix.IPPROTO_TCP), 72, 68, 7, tcpQueues},
-	{"tcp, IPv6", inetRequest(unix.AF_INET6, unix.IPPROTO_TCP), 72, 68, 7, tcpQueues},
-	{"udp", inetRequest(unix.AF_INET, unix.IPPROTO_UDP), 72, 68, 7, otherQueues},
-	{"udp, IPv6", inetRequest(unix.AF_INET6, unix.IPPROTO_UDP), 72, 68, 7, otherQueues},
-	{"unix", unixRequest(), 16, 4, 5, otherQueues},
+	{"tcp", inetRequest(unix.AF_INET, unix.IPPROTO_TCP), 72, 68, 7, tcpQueues, 4},
+	{"tcp, IPv6", inetRequest(unix.AF_INET6, unix.IPPROTO_TCP), 72, 68, 7, tcpQueues, 4},
+	{"udp", inetRequest(unix.AF_INET, unix.IPPROTO_UDP), 72, 68, 7, otherQueues, 0},
+	{"udp, IPv6", inetRequest(unix.AF_INET6, unix.IPPROTO_UDP), 72, 68, 7, otherQueues, 0},
+	{"unix", unixRequest(), 16, 4, 5, otherQueues, 0},
 }
 
 var (
@@ -56,51 +55,55 @@ func unixRequest() []byte {
 	return request
 }
 
-// buffers sums what stands in the queues of sockets. The kernel tells of all sockets of the machine: 1,000 of them
+// network is what the kernel tells of a process's sockets.
+type network struct {
+	queued int64           // bytes in their queues
+	ports  map[uint16]bool // local ports of TCP: sockets on one port share what the kernel keeps of it
+}
+
+// ask sums over the sockets that are given by inode. The kernel tells of all sockets of the machine: 1,000 of them
 // take about 1 ms.
-func buffers(sockets map[uint64]string) (recording.Part, error) {
-	part := recording.Part{
-		Name:   recording.PartSocketBuffers,
-		Source: "send and receive queues, skb overhead included: sock_diag, SKMEMINFO",
-	}
+func ask(sockets map[uint64]string) (network, error) {
+	all := network{ports: map[uint16]bool{}}
 	if len(sockets) == 0 {
-		return part, nil
+		return all, nil
 	}
 	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
 	if err != nil {
-		return part, fmt.Errorf("socket buffers: %w", err)
+		return all, fmt.Errorf("open sock_diag: %w", err)
 	}
 	defer conn.Close()
 	var errs []error
 	for _, d := range dumps {
-		bytes, err := d.sum(conn, sockets)
-		part.Bytes += bytes
-		if err != nil {
-			errs = append(errs, fmt.Errorf("socket buffers of %s: %w", d.name, err))
+		if err := d.sum(conn, sockets, &all); err != nil {
+			errs = append(errs, fmt.Errorf("sock_diag of %s: %w", d.name, err))
 		}
 	}
-	return part, errors.Join(errs...)
+	return all, errors.Join(errs...)
 }
 
-func (d dump) sum(conn *netlink.Conn, sockets map[uint64]string) (int64, error) {
+func (d dump) sum(conn *netlink.Conn, sockets map[uint64]string, all *network) error {
 	answers, err := conn.Execute(netlink.Message{
 		Header: netlink.Header{Type: unix.SOCK_DIAG_BY_FAMILY, Flags: netlink.Request | netlink.Dump},
 		Data:   d.request,
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var sum int64
 	for _, answer := range answers {
 		inode, bytes, err := d.parse(answer.Data)
 		if err != nil {
-			return sum, err
+			return err
 		}
-		if _, ours := sockets[inode]; ours {
-			sum += bytes
+		if _, ours := sockets[inode]; !ours {
+			continue
+		}
+		all.queued += bytes
+		if d.port > 0 {
+			all.ports[binary.BigEndian.Uint16(answer.Data[d.port:])] = true
 		}
 	}
-	return sum, nil
+	return nil
 }
 
 // parse reads one answer: a header with the inode in it, then attributes.
