@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -11,49 +12,56 @@ import (
 
 // dump is a question to the kernel about all sockets of a kind in weft's network namespace: sock_diag(7).
 type dump struct {
-	name    string
+	names   []string // of the protocols whose sockets it tells of
 	request []byte
 	header  int    // bytes before the attributes of an answer
 	inode   int    // where in it the inode stands, 32 bits
+	port    int    // where the local port stands, big endian; 0 is nowhere
 	memory  uint16 // the attribute with the socket's memory
 	queues  []int  // which of its numbers are bytes in a queue
-	port    int    // where the local port stands, big endian; 0 is nowhere
 }
 
-// dumps are the kinds of sockets that have queues. What TCP holds ready for a socket beyond its queues
-// (SK_MEMINFO_FWD_ALLOC) is a promise, no memory yet. A unix socket's bytes stand in the peer's queue and are
-// charged to the sender.
+// dumps are the kinds of sockets that have queues.
 var dumps = []dump{
-	{"tcp", inetRequest(unix.AF_INET, unix.IPPROTO_TCP), 72, 68, 7, tcpQueues, 4},
-	{"tcp, IPv6", inetRequest(unix.AF_INET6, unix.IPPROTO_TCP), 72, 68, 7, tcpQueues, 4},
-	{"udp", inetRequest(unix.AF_INET, unix.IPPROTO_UDP), 72, 68, 7, otherQueues, 0},
-	{"udp, IPv6", inetRequest(unix.AF_INET6, unix.IPPROTO_UDP), 72, 68, 7, otherQueues, 0},
-	{"unix", unixRequest(), 16, 4, 5, otherQueues, 0},
+	inetDump("TCP", unix.AF_INET, unix.IPPROTO_TCP),
+	inetDump("TCPv6", unix.AF_INET6, unix.IPPROTO_TCP),
+	inetDump("UDP", unix.AF_INET, unix.IPPROTO_UDP),
+	inetDump("UDPv6", unix.AF_INET6, unix.IPPROTO_UDP),
+	unixDump(),
+}
+
+// withInode are the states in which a socket belongs to a file: all but TCP_TIME_WAIT, of which a busy machine has
+// tens of thousands, and TCP_SYN_RECV and TCP_NEW_SYN_RECV.
+const withInode = ^uint32(1<<unix.BPF_TCP_TIME_WAIT | 1<<unix.BPF_TCP_SYN_RECV | 1<<unix.BPF_TCP_NEW_SYN_RECV)
+
+// inetDump sends a struct inet_diag_req_v2 of linux/inet_diag.h, with the extension INET_DIAG_SKMEMINFO. What TCP
+// holds ready for a socket beyond its queues (SK_MEMINFO_FWD_ALLOC) is a promise, no memory yet.
+func inetDump(name string, family, protocol byte) dump {
+	const skMemInfo = 7 // INET_DIAG_SKMEMINFO
+	d := dump{names: []string{name}, request: make([]byte, 56), header: 72, inode: 68, memory: skMemInfo, queues: otherQueues}
+	d.request[0], d.request[1], d.request[2] = family, protocol, 1<<(skMemInfo-1)
+	binary.NativeEndian.PutUint32(d.request[4:], withInode)
+	if protocol == unix.IPPROTO_TCP {
+		d.port, d.queues = 4, tcpQueues
+	}
+	return d
+}
+
+// unixDump sends a struct unix_diag_req of linux/unix_diag.h. A unix socket's bytes stand in the peer's queue and
+// are charged to the sender.
+func unixDump() dump {
+	const showMemInfo, memInfo = 0x20, 5 // UDIAG_SHOW_MEMINFO, UNIX_DIAG_MEMINFO
+	d := dump{names: []string{"UNIX", "UNIX-STREAM"}, request: make([]byte, 24), header: 16, inode: 4, memory: memInfo, queues: otherQueues}
+	d.request[0] = unix.AF_UNIX
+	binary.NativeEndian.PutUint32(d.request[4:], withInode)
+	binary.NativeEndian.PutUint32(d.request[12:], showMemInfo)
+	return d
 }
 
 var (
 	tcpQueues   = []int{unix.SK_MEMINFO_RMEM_ALLOC, unix.SK_MEMINFO_WMEM_QUEUED, unix.SK_MEMINFO_BACKLOG}
 	otherQueues = []int{unix.SK_MEMINFO_RMEM_ALLOC, unix.SK_MEMINFO_WMEM_ALLOC, unix.SK_MEMINFO_BACKLOG}
 )
-
-const allStates = 0xffffffff
-
-// inetRequest is a struct inet_diag_req_v2 of linux/inet_diag.h, with the extension INET_DIAG_SKMEMINFO.
-func inetRequest(family, protocol byte) []byte {
-	request := make([]byte, 56)
-	request[0], request[1], request[2] = family, protocol, 1<<(7-1)
-	binary.NativeEndian.PutUint32(request[4:], allStates)
-	return request
-}
-
-// unixRequest is a struct unix_diag_req of linux/unix_diag.h, with UDIAG_SHOW_MEMINFO.
-func unixRequest() []byte {
-	request := make([]byte, 24)
-	request[0] = unix.AF_UNIX
-	binary.NativeEndian.PutUint32(request[4:], allStates)
-	binary.NativeEndian.PutUint32(request[12:], 0x20)
-	return request
-}
 
 // network is what the kernel tells of a process's sockets.
 type network struct {
@@ -74,9 +82,16 @@ func ask(sockets map[uint64]string) (network, error) {
 	}
 	defer conn.Close()
 	var errs []error
+	have := map[string]bool{}
+	for _, protocol := range sockets {
+		have[protocol] = true
+	}
 	for _, d := range dumps {
+		if !slices.ContainsFunc(d.names, func(name string) bool { return have[name] }) {
+			continue
+		}
 		if err := d.sum(conn, sockets, &all); err != nil {
-			errs = append(errs, fmt.Errorf("sock_diag of %s: %w", d.name, err))
+			errs = append(errs, fmt.Errorf("sock_diag of %s: %w", d.names[0], err))
 		}
 	}
 	return all, errors.Join(errs...)
