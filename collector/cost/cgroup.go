@@ -96,11 +96,14 @@ func writeFile(path, text string) error {
 }
 
 // Parts is the kernel's account of the group. The user part is not in it: memory.stat is behind by up to 64 pages a
-// CPU, and USS is exact.
+// CPU, and what the process says of itself in smaps_rollup is exact.
 func (c *Cgroup) Parts() ([]recording.Part, error) {
 	if !c.unified {
 		return c.partsOfVersion1()
 	}
+	// Up to Linux 6.15 reading any statistics of a group adds up what its CPUs have kept for themselves, those of
+	// memory.stat too; reading memory.stat does so only when it is much. It is no error not to have the file.
+	_, _ = os.ReadFile(filepath.Join(c.dir, "cpu.stat"))
 	file, err := os.Open(filepath.Join(c.dir, "memory.stat"))
 	if err != nil {
 		return nil, fmt.Errorf("read cgroup: %w", err)
@@ -109,8 +112,16 @@ func (c *Cgroup) Parts() ([]recording.Part, error) {
 	return parseStat(file)
 }
 
-// partsOfVersion1 reads two counters. That of kernel memory is charged by whole pages, and each CPU keeps the rest
-// of the last ones: at most two.
+// What the account of a group may be off by, in pages a CPU. Kernel memory is charged by whole pages, and a CPU holds
+// the rest of the last ones for the next object: less than a page more than the greatest object, a task_struct.
+// memory.stat is added up when a CPU has 64 pages to tell, and every 2 s.
+const (
+	stockPages = 3
+	statPages  = 64
+)
+
+func boundOf(pages int) int64 { return int64(pages * os.Getpagesize() * runtime.NumCPU()) }
+
 func (c *Cgroup) partsOfVersion1() ([]recording.Part, error) {
 	kernel, err := c.readNumber("memory.kmem.usage_in_bytes")
 	if err != nil {
@@ -120,15 +131,14 @@ func (c *Cgroup) partsOfVersion1() ([]recording.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	bound := 2 * os.Getpagesize() * runtime.NumCPU()
 	return []recording.Part{
 		{
-			Name: recording.PartKernel, Bytes: kernel,
-			Source: fmt.Sprintf("memory.kmem.usage_in_bytes, %d off at most", bound),
+			Name: recording.PartKernel, Bytes: kernel, Source: "memory.kmem.usage_in_bytes of its cgroup",
+			Bound: boundOf(stockPages),
 		},
 		{
 			Name: recording.PartSocketBuffers, Bytes: buffers,
-			Source: "memory.kmem.tcp.usage_in_bytes: TCP only, in pages",
+			Source: "memory.kmem.tcp.usage_in_bytes of its cgroup: TCP only, in pages",
 		},
 	}, nil
 }
@@ -148,8 +158,7 @@ func (c *Cgroup) readNumber(file string) (int64, error) {
 // kernelFields of memory.stat are what "kernel" sums, which Linux 5.18 brought.
 var kernelFields = []string{"kernel_stack", "pagetables", "percpu", "vmalloc", "slab"}
 
-// parseStat reads memory.stat of version 2: lines of a name and a number of bytes. The kernel adds up what each CPU
-// has kept for itself every 2 s, and when the file is read and it is 64 pages a CPU or more.
+// parseStat reads memory.stat of version 2: lines of a name and a number of bytes.
 func parseStat(r io.Reader) ([]recording.Part, error) {
 	stat := map[string]int64{}
 	lines := bufio.NewScanner(r)
@@ -177,15 +186,18 @@ func parseStat(r io.Reader) ([]recording.Part, error) {
 		}
 	}
 	named := stat["kernel_stack"] + stat["pagetables"]
-	bound := 64 * os.Getpagesize() * runtime.NumCPU()
+	bound := boundOf(stockPages + statPages)
 	return []recording.Part{
-		{Name: recording.PartPageTables, Bytes: stat["pagetables"], Source: "pagetables of memory.stat"},
-		{Name: recording.PartKernelStacks, Bytes: stat["kernel_stack"], Source: "kernel_stack of memory.stat"},
+		{Name: recording.PartPageTables, Bytes: stat["pagetables"], Source: "pagetables of memory.stat", Bound: bound},
+		{Name: recording.PartKernelStacks, Bytes: stat["kernel_stack"], Source: "kernel_stack of memory.stat", Bound: bound},
 		{
-			Name: recording.PartKernel, Bytes: max(0, kernel-named),
-			Source: fmt.Sprintf("%s of memory.stat, less the two, %d off at most", source, bound),
+			Name: recording.PartKernel, Bytes: max(0, kernel-named), Source: source + " of memory.stat, less these two",
+			Bound: bound,
 		},
-		{Name: recording.PartSocketBuffers, Bytes: stat["sock"], Source: "sock of memory.stat: TCP and UDP, in pages"},
+		{
+			Name: recording.PartSocketBuffers, Bytes: stat["sock"], Source: "sock of memory.stat: TCP and UDP, in pages",
+			Bound: boundOf(statPages),
+		},
 	}, nil
 }
 

@@ -86,7 +86,7 @@ func (m *Meter) ByProc(p Process) ([]recording.Part, error) {
 	if err != nil {
 		return parts, errors.Join(append(errs, fmt.Errorf("sockets: %w", err))...)
 	}
-	network, err := ask(files.sockets)
+	network, err := ask(m.proc, files.sockets)
 	errs = append(errs, err)
 	sockets, err := m.socketParts(files, network)
 	return append(parts, sockets...), errors.Join(append(errs, err)...)
@@ -98,10 +98,13 @@ func (m *Meter) socketParts(files files, network network) ([]recording.Part, err
 	errs := []error{err}
 	polls, err := m.polls(files)
 	errs = append(errs, err)
-	return []recording.Part{sockets, polls, {
-		Name: recording.PartSocketBuffers, Bytes: network.queued,
-		Source: "send and receive queues, overhead included: SKMEMINFO of sock_diag",
-	}}, errors.Join(errs...)
+	queues := "send and receive queues, overhead included: SKMEMINFO of sock_diag"
+	if network.payload {
+		queues = "send and receive queues, payload only: tx_queue, rx_queue of net/tcp, net/udp"
+	}
+	return []recording.Part{
+		sockets, polls, {Name: recording.PartSocketBuffers, Bytes: network.queued, Source: queues},
+	}, errors.Join(errs...)
 }
 
 func (m *Meter) tasks(threads int64) (recording.Part, error) {
@@ -142,7 +145,7 @@ func (m *Meter) sockets(files files, network network) (recording.Part, error) {
 	errs = append(errs, err)
 	part.Bytes += int64(len(network.ports)) * port
 	if terms != nil {
-		part.Source = fmt.Sprintf("%s (its own, %s) + %d TCP ports × %d (%s): slab_size; system.sockprotoname of fd, sock_diag",
+		part.Source = fmt.Sprintf("%s (its own, %s) + %d TCP ports × %d (%s): slab_size, system.sockprotoname, sock_diag",
 			strings.Join(terms, " + "), names(socketSlabs), len(network.ports), port, names(portSlabs))
 	}
 	return part, errors.Join(errs...)
