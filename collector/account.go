@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/weft-profiler/weft/collector/cost"
@@ -19,25 +20,27 @@ func timed(kind recording.Kind) bool {
 	return kind == recording.Measured || kind == recording.Warmup
 }
 
-// account gives the process a cgroup for itself, as early as can be: it has hardly begun.
-func (w *Watch) account() {
+// makeGroup makes a cgroup for the process to come.
+func (w *Watch) makeGroup() {
 	if timed(w.trial.Kind) {
 		return
 	}
 	group, err := cost.NewCgroup()
-	if err != nil {
-		w.miss(missingCgroup, err)
+	w.miss(missingCgroup, err)
+	w.cgroup = group
+}
+
+// joinGroup puts the process into its cgroup: it has hardly begun.
+func (w *Watch) joinGroup() {
+	if w.cgroup == nil {
 		return
 	}
-	w.cgroup = group
-	if err := group.Add(w.trial.PID); err != nil {
-		w.miss(missingCgroup, err)
-		w.miss(missingCgroup, w.unaccount())
+	if err := w.cgroup.Add(w.trial.PID); err != nil {
+		w.miss(missingCgroup, errors.Join(err, w.removeGroup()))
 	}
 }
 
-// unaccount removes the cgroup.
-func (w *Watch) unaccount() error {
+func (w *Watch) removeGroup() error {
 	if w.cgroup == nil {
 		return nil
 	}

@@ -49,23 +49,32 @@ func (c *Collector) Watch(trial *recording.Trial, stacks bool, start func() (pid
 	if err := c.load(stacks); err != nil {
 		return nil, err
 	}
-	self := os.Getpid()
-	if err := c.probes.Adopt(self); err != nil {
-		return nil, fmt.Errorf("adopt children: %w", err)
-	}
-	trial.Phases.StartNS = Now()
-	pid, err := start()
-	if err := errors.Join(err, c.probes.Disown(self)); err != nil {
-		return nil, err
-	}
-	trial.PID = pid
 	trial.Curves = map[string]recording.Curve{}
 	trial.Snapshots = map[string]recording.Snapshot{}
 	trial.Missing = c.Missing()
 	w := &Watch{c: c, trial: trial}
-	w.account()
+	w.makeGroup()
+	if err := w.begin(start); err != nil {
+		return nil, errors.Join(err, w.removeGroup())
+	}
+	w.joinGroup()
 	w.startDrain()
 	return w, nil
+}
+
+// begin adopts what start starts.
+func (w *Watch) begin(start func() (pid int, err error)) error {
+	self := os.Getpid()
+	if err := w.c.probes.Adopt(self); err != nil {
+		return fmt.Errorf("adopt children: %w", err)
+	}
+	w.trial.Phases.StartNS = Now()
+	pid, err := start()
+	if err := errors.Join(err, w.c.probes.Disown(self)); err != nil {
+		return err
+	}
+	w.trial.PID = pid
+	return nil
 }
 
 // Now is CLOCK_MONOTONIC in ns, the clock of every time in a recording.
@@ -141,7 +150,7 @@ func (w *Watch) Done() error {
 // Close ends the watch. The process should be gone: its cgroup is removed.
 func (w *Watch) Close() error {
 	w.stopDrain()
-	err := w.unaccount()
+	err := w.removeGroup()
 	if w.names == nil {
 		return err
 	}

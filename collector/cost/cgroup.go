@@ -26,7 +26,7 @@ import (
 // and threads that it makes later allocate is charged here, so a difference between two moments is whole.
 type Cgroup struct {
 	dir     string
-	parent  string // whom stragglers are left to
+	home    string // weft's own group: stragglers are left to it
 	unified bool
 }
 
@@ -49,8 +49,8 @@ func NewCgroup() (*Cgroup, error) {
 	}
 	sweep(place.dir, func(pid int) bool { return pid != self.PID && processLives(pid) })
 	c := &Cgroup{
-		dir:    filepath.Join(place.dir, groupPrefix+strconv.Itoa(self.PID)),
-		parent: place.dir, unified: place.unified,
+		dir:  filepath.Join(place.dir, groupPrefix+strconv.Itoa(self.PID)),
+		home: place.home, unified: place.unified,
 	}
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make cgroup: %w", err)
@@ -207,7 +207,7 @@ const (
 	removePause = 10 * time.Millisecond
 )
 
-// Remove leaves processes that are still in the group to the one above, and removes it.
+// Remove leaves processes that are still in the group to weft's own, and removes it.
 func (c *Cgroup) Remove() error {
 	var err error
 	for range removeTries {
@@ -227,7 +227,7 @@ func (c *Cgroup) expel() {
 		return
 	}
 	for _, pid := range strings.Fields(string(text)) {
-		_ = writeFile(filepath.Join(c.parent, "cgroup.procs"), pid)
+		_ = writeFile(filepath.Join(c.home, "cgroup.procs"), pid)
 	}
 }
 

@@ -120,7 +120,7 @@ func TestSweep(t *testing.T) {
 func TestNewCgroupSweeps(t *testing.T) {
 	needGroups(t)
 	group := newGroup(t)
-	abandoned := filepath.Join(group.parent, groupPrefix+"999999999") // no such pid: pid_max is 4,194,304 at most
+	abandoned := filepath.Join(filepath.Dir(group.dir), groupPrefix+"999999999") // no such pid: pid_max is 4,194,304 at most
 	if err := os.Mkdir(abandoned, 0o755); err != nil {
 		t.Fatal(err)
 	}

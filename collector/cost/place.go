@@ -14,6 +14,7 @@ import (
 // place is where a control group for memory can be made.
 type place struct {
 	dir     string // the group to make one in
+	home    string // weft's own
 	unified bool   // version 2
 }
 
@@ -33,12 +34,14 @@ func findPlace(self procfs.Proc) (place, error) {
 		switch mount.FSType {
 		case "cgroup":
 			if _, ok := mount.SuperOptions["memory"]; ok {
-				return place{dir: inMount(mount, pathOf(groups, "memory"))}, nil
+				home := inMount(mount, pathOf(groups, "memory"))
+				return place{dir: home, home: home}, nil
 			}
 		case "cgroup2":
 			if has(filepath.Join(mount.MountPoint, "cgroup.controllers"), "memory") {
-				dir, err := handingDown(mount.MountPoint, inMount(mount, pathOf(groups, "")))
-				return place{dir: dir, unified: true}, err
+				home := inMount(mount, pathOf(groups, ""))
+				dir, err := handingDown(mount.MountPoint, home)
+				return place{dir: dir, home: home, unified: true}, err
 			}
 		}
 	}
