@@ -8,7 +8,8 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// snapshot reads /proc at a quiet point: smaps_rollup takes 1.4 ms for 300 MB, under the process's mmap lock.
+// snapshot reads /proc at a quiet point: smaps_rollup takes 1.4 ms for 300 MB, under the process's mmap lock, and
+// the cost 1.3 ms with 100 sockets, 6 ms with 1,000. In timed trials that is before the gate and after done.
 func (w *Watch) snapshot(point string, waiting int) error {
 	s, err := readSnapshot(w.c.proc, w.trial.PID)
 	if err != nil {

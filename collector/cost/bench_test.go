@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What a snapshot pays for its cost by /proc, with 100 and with 1,000 sockets. 100 of them take about 1 ms here: it
-// is read at gates, where the process stands still, and never between the gate and done.
+// What a snapshot pays for its cost by /proc, with 100 and with 1,000 sockets. it is read
+// at gates, where the process stands still: in a timed trial never between the gate and done.
 func BenchmarkByProc(b *testing.B) {
 	for _, count := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("sockets=%d", count), func(b *testing.B) {
