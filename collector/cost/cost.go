@@ -25,11 +25,13 @@ type Process struct {
 	Threads        int64 // count
 }
 
-// Meter knows the sizes of the kernel's objects.
+// Meter knows the sizes of the kernel's objects, bytes.
 type Meter struct {
 	proc  string // where procfs is mounted
 	sizes sizes
-	stack int64 // bytes of a thread's kernel stack
+	stack int64 // a thread's kernel stack
+
+	task, process, socket, port, poll int64 // sums over the lists of slabs below
 }
 
 // NewMeter reads the sizes, once: they do not change while the kernel runs.
@@ -38,13 +40,18 @@ func NewMeter() (*Meter, error) {
 }
 
 func newMeter(proc, slabs string) (*Meter, error) {
-	stack, err := stackSize(proc)
-	if err != nil {
+	m := &Meter{proc: proc, sizes: sizes{root: slabs, known: map[string]int64{}}}
+	var err error
+	if m.stack, err = stackSize(proc); err != nil {
 		return nil, fmt.Errorf("size of a kernel stack: %w", err)
 	}
-	m := &Meter{proc: proc, sizes: sizes{root: slabs, known: map[string]int64{}}, stack: stack}
-	for _, list := range [][]string{taskSlabs, processSlabs, socketSlabs, portSlabs, pollSlabs} {
-		if _, err := m.sizes.sum(list); err != nil {
+	for _, list := range []struct {
+		sum   *int64
+		slabs []string
+	}{
+		{&m.task, taskSlabs}, {&m.process, processSlabs}, {&m.socket, socketSlabs}, {&m.port, portSlabs}, {&m.poll, pollSlabs},
+	} {
+		if *list.sum, err = m.sizes.sum(list.slabs); err != nil {
 			return nil, err
 		}
 	}
@@ -77,85 +84,61 @@ func (m *Meter) ByProc(p Process) ([]recording.Part, error) {
 			Source: fmt.Sprintf("%d threads × %d: KernelStack of meminfo over the threads of loadavg", p.Threads, m.stack),
 		},
 	}
-	tasks, err := m.tasks(p.Threads)
-	errs := []error{err}
-	if err == nil {
-		parts = append(parts, tasks)
-	}
+	parts = append(parts, m.tasks(p.Threads))
 	files, err := readFiles(filepath.Join(m.proc, fmt.Sprint(p.PID)))
 	if err != nil {
-		return parts, errors.Join(append(errs, fmt.Errorf("sockets: %w", err))...)
+		return parts, fmt.Errorf("sockets: %w", err)
 	}
-	network, err := ask(m.proc, files.sockets)
-	errs = append(errs, err)
-	sockets, err := m.socketParts(files, network)
-	return append(parts, sockets...), errors.Join(append(errs, err)...)
-}
-
-// socketParts are what sockets cost, and to wait for many of them.
-func (m *Meter) socketParts(files files, network network) ([]recording.Part, error) {
+	network, askErr := ask(m.proc, files.sockets)
 	sockets, err := m.sockets(files, network)
-	errs := []error{err}
-	polls, err := m.polls(files)
-	errs = append(errs, err)
-	queues := "send and receive queues, overhead included: SKMEMINFO of sock_diag"
-	if network.payload {
-		queues = "send and receive queues, payload only: tx_queue, rx_queue of net/tcp, net/udp"
-	}
-	return []recording.Part{
-		sockets, polls, {Name: recording.PartSocketBuffers, Bytes: network.queued, Source: queues},
-	}, errors.Join(errs...)
+	return append(parts, sockets, m.polls(files), queues(network)), errors.Join(askErr, err)
 }
 
-func (m *Meter) tasks(threads int64) (recording.Part, error) {
-	thread, err := m.sizes.sum(taskSlabs)
-	if err != nil {
-		return recording.Part{}, err
-	}
-	process, err := m.sizes.sum(processSlabs)
-	if err != nil {
-		return recording.Part{}, err
-	}
+func (m *Meter) tasks(threads int64) recording.Part {
 	return recording.Part{
 		Name:  recording.PartTasks,
-		Bytes: threads*thread + process,
+		Bytes: threads*m.task + m.process,
 		Source: fmt.Sprintf("%d threads × %d (%s) + %d (%s): slab_size",
-			threads, thread, names(taskSlabs), process, names(processSlabs)),
-	}, nil
+			threads, m.task, names(taskSlabs), m.process, names(processSlabs)),
+	}
 }
 
 // sockets sums over protocols. The kernel names a protocol and the slab of its sockets alike.
 func (m *Meter) sockets(files files, network network) (recording.Part, error) {
 	part := recording.Part{Name: recording.PartSockets, Source: "no sockets"}
-	common, err := m.sizes.sum(socketSlabs)
-	if err != nil {
-		return part, err
-	}
 	var errs []error
 	var terms []string
 	for _, p := range files.protocols() {
 		own, err := m.sizes.of(p.name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%d sockets of %s: %w", p.count, p.name, err))
+			errs = append(errs, fmt.Errorf("%d sockets of %q: %w", p.count, p.name, err))
 		}
-		part.Bytes += p.count * (own + common)
-		terms = append(terms, fmt.Sprintf("%d %s × %d", p.count, p.name, own+common))
+		part.Bytes += p.count * (own + m.socket)
+		terms = append(terms, fmt.Sprintf("%d %s × %d", p.count, p.name, own+m.socket))
 	}
-	port, err := m.sizes.sum(portSlabs)
-	errs = append(errs, err)
-	part.Bytes += int64(len(network.ports)) * port
+	part.Bytes += int64(len(network.ports)) * m.port
 	if terms != nil {
 		part.Source = fmt.Sprintf("%s (its own, %s) + %d TCP ports × %d (%s): slab_size, system.sockprotoname, sock_diag",
-			strings.Join(terms, " + "), names(socketSlabs), len(network.ports), port, names(portSlabs))
+			strings.Join(terms, " + "), names(socketSlabs), len(network.ports), m.port, names(portSlabs))
 	}
 	return part, errors.Join(errs...)
 }
 
-func (m *Meter) polls(files files) (recording.Part, error) {
-	item, err := m.sizes.sum(pollSlabs)
+func (m *Meter) polls(files files) recording.Part {
 	return recording.Part{
 		Name:   recording.PartPolls,
-		Bytes:  files.polls * item,
-		Source: fmt.Sprintf("%d tfd lines of fdinfo × %d (%s): slab_size", files.polls, item, names(pollSlabs)),
-	}, err
+		Bytes:  files.polls * m.poll,
+		Source: fmt.Sprintf("%d tfd lines of fdinfo × %d (%s): slab_size", files.polls, m.poll, names(pollSlabs)),
+	}
+}
+
+func queues(network network) recording.Part {
+	part := recording.Part{
+		Name: recording.PartSocketBuffers, Bytes: network.queued,
+		Source: "send and receive queues, overhead included: SKMEMINFO of sock_diag",
+	}
+	if network.payload {
+		part.Source = "send and receive queues, payload only: tx_queue, rx_queue of net/tcp, net/udp"
+	}
+	return part
 }
