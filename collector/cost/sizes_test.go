@@ -85,3 +85,21 @@ func TestMeterWithoutSizes(t *testing.T) {
 		t.Errorf("no slab caches: %v", err)
 	}
 }
+
+// A protocol without a slab of its own, or with a name that is none, is named, and the rest is counted.
+func TestSocketsOfUnknownSize(t *testing.T) {
+	root := tree(t, map[string]string{"TCP/slab_size": "2368\n", "secret": "23\n"})
+	m := &Meter{sizes: sizes{root: root, known: map[string]int64{}}, socket: 1000, port: 100}
+	part, err := m.sockets(
+		files{sockets: map[uint64]string{1: "TCP", 2: "TCP", 3: "NETLINK", 4: "../secret"}},
+		network{ports: map[uint16]bool{8080: true}},
+	)
+	if part.Bytes != 2*2368+4*1000+100 {
+		t.Errorf("%+v", part)
+	}
+	for _, text := range []string{`1 sockets of "NETLINK"`, `1 sockets of "../secret"`} {
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v lacks %s", err, text)
+		}
+	}
+}
