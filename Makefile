@@ -46,8 +46,8 @@ bench: go ## measure what weft itself costs, against the budgets (as root, about
 		END { print "\nbudget | measured | limit | ok/OVER | how" lines; exit failed }'
 	@$(GO) test -run TestOverheadDoc ./cmd/weft -update
 
-vm-test: go ## run the tests of the probes on Debian 12's kernel, in qemu
-	.ci/vm 6.1 ./bpf
+vm-test: go ## run the tests of the probes and of memory's cost on Debian 12's kernel, in qemu
+	.ci/vm 6.1 ./bpf ./collector/cost
 
 clean: ## remove what was built
 	rm -f weft

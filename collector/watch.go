@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/cost"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/collector/symbols"
 )
@@ -27,6 +28,7 @@ type Watch struct {
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
 	stacks []recording.Stack
+	cgroup *cost.Cgroup // of the process, nil in timed trials and where none can be made
 
 	atGate struct {
 		threads, awaiting bpf.Gauge
@@ -48,22 +50,32 @@ func (c *Collector) Watch(trial *recording.Trial, stacks bool, start func() (pid
 	if err := c.load(stacks); err != nil {
 		return nil, err
 	}
-	self := os.Getpid()
-	if err := c.probes.Adopt(self); err != nil {
-		return nil, fmt.Errorf("adopt children: %w", err)
-	}
-	trial.Phases.StartNS = Now()
-	pid, err := start()
-	if err := errors.Join(err, c.probes.Disown(self)); err != nil {
-		return nil, err
-	}
-	trial.PID = pid
 	trial.Curves = map[string]recording.Curve{}
 	trial.Snapshots = map[string]recording.Snapshot{}
 	trial.Missing = c.Missing()
 	w := &Watch{c: c, trial: trial}
+	w.makeGroup()
+	if err := w.begin(start); err != nil {
+		return nil, errors.Join(err, w.removeGroup())
+	}
+	w.joinGroup()
 	w.startDrain()
 	return w, nil
+}
+
+// begin adopts what start starts.
+func (w *Watch) begin(start func() (pid int, err error)) error {
+	self := os.Getpid()
+	if err := w.c.probes.Adopt(self); err != nil {
+		return fmt.Errorf("adopt children: %w", err)
+	}
+	w.trial.Phases.StartNS = Now()
+	pid, err := start()
+	if err := errors.Join(err, w.c.probes.Disown(self)); err != nil {
+		return err
+	}
+	w.trial.PID = pid
+	return nil
 }
 
 // Now is CLOCK_MONOTONIC in ns, the clock of every time in a recording.
@@ -136,13 +148,14 @@ func (w *Watch) Done() error {
 	return errors.Join(errs...)
 }
 
-// Close ends the watch.
+// Close ends the watch. The process should be gone: its cgroup is removed.
 func (w *Watch) Close() error {
 	w.stopDrain()
+	err := w.removeGroup()
 	if w.names == nil {
-		return nil
+		return err
 	}
-	return w.names.Close()
+	return errors.Join(err, w.names.Close())
 }
 
 func (w *Watch) startDrain() {

@@ -132,7 +132,7 @@ func TestFindServerBound(t *testing.T) {
 }
 
 func TestFindMostlySetup(t *testing.T) {
-	const advice = "Compare what the work adds: HELD/TASK of --hold, and rss-peak-over-control-B in --format md."
+	const advice = "Compare what the work adds: HELD/TASK, and rss-peak-over-control-B in --format md."
 	r := newRecording() // 27.2 of 33.5 MiB of py-threads, 7.2 of 14 and less of the others
 	expect(t, r, "mostly-setup", Finding{Severity: Remark, Model: "py-threads",
 		Text:     "PEAK RSS of py-threads is mostly set-up: imports and runtime, not the work.",

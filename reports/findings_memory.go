@@ -38,7 +38,7 @@ func findMostlySetup(v *View, _ *recording.Recording) []Finding {
 		Severity: Remark, Name: "mostly-setup", Model: about(models),
 		Text:     fmt.Sprintf("%s of %s is mostly set-up: imports and runtime, not the work.", column, strings.Join(models, ", ")),
 		Evidence: strings.Join(evidence, "; "),
-		Advice:   "Compare what the work adds: HELD/TASK of --hold, and rss-peak-over-control-B in --format md.",
+		Advice:   "Compare what the work adds: HELD/TASK, and rss-peak-over-control-B in --format md.",
 	}}
 }
 

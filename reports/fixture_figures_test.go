@@ -62,11 +62,11 @@ func addFigures(t *recording.Trial, s modelSpec, spread func(int64) int64) {
 // costOfTasks has the parts by both ways, some per cent apart, as they are.
 func costOfTasks(f figureSpec, tasks, uss int64) map[string][]recording.Part {
 	user := recording.Part{Name: recording.PartUser, Bytes: uss, Source: "smaps_rollup"}
-	buffers := recording.Part{Name: recording.PartSocketBuffers, Bytes: tasks * f.buffers, Source: "memory.stat sock"}
+	buffers := recording.Part{Name: recording.PartSocketBuffers, Bytes: tasks * f.buffers, Source: "sock_diag"}
 	return map[string][]recording.Part{
-		recording.ByCgroup: {user, {Name: recording.PartKernel, Bytes: 200<<10 + tasks*f.kernel, Source: "memory.stat kernel"}, buffers},
+		recording.ByCgroup: {{Name: recording.PartKernel, Bytes: 200<<10 + tasks*f.kernel, Bound: 1 << 12, Source: "memory.kmem.usage_in_bytes"}, buffers},
 		recording.ByProc: {user, {Name: recording.PartPageTables, Bytes: 90 << 10, Source: "VmPTE"},
-			{Name: recording.PartSockets, Bytes: 100<<10 + tasks*f.kernel*97/100, Source: "slabinfo"}, buffers},
+			{Name: recording.PartSockets, Bytes: 100<<10 + tasks*f.kernel*97/100, Source: "/sys/kernel/slab"}, buffers},
 	}
 }
 
@@ -109,6 +109,7 @@ func heldTrial(s modelSpec, concurrency int) *recording.Trial {
 	held.Waiting = min(int64(concurrency), s.flight)
 	held.USSBytes += 300<<10 + held.Waiting*f.user
 	held.RSSBytes += 300<<10 + held.Waiting*f.user
+	held.AnonymousBytes += 300<<10 + held.Waiting*f.user
 	held.Cost = costOfTasks(f, held.Waiting, held.USSBytes)
 	t.Snapshots[recording.AtHeld] = held
 	return t

@@ -33,55 +33,47 @@ func TestHeldPairs(t *testing.T) {
 	}
 }
 
-// heldTrialOf takes growth from the gate to held: what is made once, and each task's share.
-func heldTrialOf(tasks, once, each, kernelEach, bufferEach int64) *recording.Trial {
-	cost := func(n int64) map[string][]recording.Part {
-		return map[string][]recording.Part{
-			recording.ByCgroup: {{Name: recording.PartUser, Bytes: 1 << 30}, {Name: recording.PartKernel, Bytes: 5000 + n*kernelEach}},
-			recording.ByProc: {{Name: recording.PartTasks, Bytes: 4000 + n*kernelEach/2}, {Name: recording.PartSockets, Bytes: n},
-				{Name: recording.PartSocketBuffers, Bytes: 77 + n*bufferEach}},
-		}
+// heldTrialOf has of each task 26 bytes of user memory, 40 of the kernel's and 3 in queues.
+func heldTrialOf(tasks int64) *recording.Trial {
+	parts := func(n int64) map[string][]recording.Part {
+		return map[string][]recording.Part{recording.ByProc: {
+			{Name: recording.PartTasks, Bytes: 4000 + 40*n}, {Name: recording.PartSocketBuffers, Bytes: 77 + 3*n},
+		}}
 	}
 	return &recording.Trial{Kind: recording.Held, Snapshots: map[string]recording.Snapshot{
-		recording.AtGate: {USSBytes: 9000 + once, Cost: cost(0)},
-		recording.AtHeld: {USSBytes: 9000 + once + once + tasks*each, Waiting: tasks, Cost: cost(tasks)},
+		recording.AtGate: {AnonymousBytes: 9000, Cost: parts(0)},
+		recording.AtHeld: {AnonymousBytes: 9500 + 26*tasks, Waiting: tasks, Cost: parts(tasks)},
 	}}
 }
 
-func TestHeldPerTask(t *testing.T) {
-	// 10 and 97 of 100 were reached; what is made once cancels out.
-	few, many := heldTrialOf(10, 500, 26, 40, 3), heldTrialOf(97, 500, 26, 40, 3)
-	want := heldCost{user: 26, kernel: 40, buffers: 3, hasKernel: true, hasBuffers: true, tasks: 97}
-	if got, ok := heldPerTask(few, many); !ok || got != want {
-		t.Errorf("%+v, want %+v", got, want)
+func TestHeldFigures(t *testing.T) {
+	few, many := heldTrialOf(10), heldTrialOf(97)
+	for name, want := range map[string]float64{
+		"held-user-B/task": 26, "held-kernel-B/task": 40, "held-socket-buffers-B/task": 3, "held-tasks": 97,
+	} {
+		if got, ok := heldMetric(t, name).Pair(few, many); !ok || got != want {
+			t.Errorf("%s: %v, %v, want %v", name, got, ok, want)
+		}
 	}
-	withoutWay := func(t *recording.Trial, point, way string) *recording.Trial {
-		changed := heldTrialOf(t.Snapshots[recording.AtHeld].Waiting, 500, 26, 40, 3)
-		delete(changed.Snapshots[point].Cost, way)
-		return changed
+	for _, s := range []recording.Snapshot{few.Snapshots[recording.AtGate], few.Snapshots[recording.AtHeld],
+		many.Snapshots[recording.AtGate], many.Snapshots[recording.AtHeld]} {
+		s.Cost[recording.ByProc] = s.Cost[recording.ByProc][:1]
 	}
-	// One reading without a cgroup: the other way, for all four.
-	want.kernel = 21
-	if got, ok := heldPerTask(withoutWay(few, recording.AtGate, recording.ByCgroup), many); !ok || got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	if got, ok := heldMetric(t, "held-socket-buffers-B/task").Pair(few, many); ok {
+		t.Errorf("socket buffers that nobody read: %v", got)
 	}
-	// Neither way: no kernel figure, but the user's.
-	neither := withoutWay(many, recording.AtHeld, recording.ByProc)
-	delete(neither.Snapshots[recording.AtGate].Cost, recording.ByCgroup)
-	if got, ok := heldPerTask(few, neither); !ok || got != (heldCost{user: 26, tasks: 97}) {
-		t.Errorf("%+v", got)
+	if got, ok := heldMetric(t, "held-kernel-B/task").Pair(few, few); ok {
+		t.Errorf("a pair that does not differ: %v", got)
 	}
 }
 
-func TestHeldPerTaskNeedsTasks(t *testing.T) {
-	noGate := heldTrialOf(100, 0, 1, 1, 1)
-	delete(noGate.Snapshots, recording.AtGate)
-	few := heldTrialOf(10, 0, 1, 1, 1)
-	for name, many := range map[string]*recording.Trial{
-		"as many": heldTrialOf(10, 0, 1, 1, 1), "fewer": heldTrialOf(9, 0, 1, 1, 1), "no gate": noGate, "no snapshots": {},
-	} {
-		if got, ok := heldPerTask(few, many); ok {
-			t.Errorf("%s: %+v", name, got)
+func heldMetric(t *testing.T, name string) Metric {
+	t.Helper()
+	for _, m := range heldMetrics() {
+		if m.Name == name {
+			return m
 		}
 	}
+	t.Fatalf("no metric %s", name)
+	return Metric{}
 }

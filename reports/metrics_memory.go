@@ -26,7 +26,7 @@ func memoryMetrics() []Metric {
 			Definition: "Private memory at the end, Private_Clean + Private_Dirty of smaps_rollup: what would come back if the process ended.",
 			Value:      snapshot(recording.AtEnd, func(s recording.Snapshot) int64 { return s.USSBytes })},
 		{Name: "kernel-end-B", Column: "KERNEL", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Kernel memory of the process at the end: page tables, kernel stacks, tasks, sockets and the like, socket buffers left out. From the account of a cgroup that the process had for itself, else from counts in /proc times sizes; snapshots in the recording name the source of each part.",
+			Definition: "Kernel memory of the process at the end: page tables, kernel stacks, tasks, sockets and the like, socket buffers left out; counts in /proc times sizes of slab objects. Snapshots in the recording name the source of each part.",
 			Value:      kernelAt(recording.AtEnd)},
 		{Name: "page-tables-end-B", Column: "PAGE TABLES", Unit: unitBytes, Better: lower, Kind: recording.Measured,
 			Definition: "Page tables of the process at the end, VmPTE of /proc/PID/status: kernel memory that RSS does not count.",
@@ -79,17 +79,19 @@ func goMemoryMetrics() []Metric {
 func heldMetrics() []Metric {
 	return []Metric{
 		{Name: "held-user-B/task", Column: "HELD/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
-			Definition: "User memory of one more task that waits: the origin holds every answer, and USS (Private_Clean + Private_Dirty of smaps_rollup) is read. Growth from the gate, in a trial at the concurrency asked for less that in one at a tenth of it, over the difference in the number of requests that were reached. In tables it stands before the kernel memory: user+kern.",
-			Pair:       heldFigure(func(c heldCost) (float64, bool) { return c.user, true })},
+			Definition: "User memory of one more task that waits: growth of anonymous memory (Anonymous of smaps_rollup) from the gate to the moment when the origin holds every answer, in a trial at the concurrency asked for less that in one at a tenth of it, over the difference in the number of requests that were reached. In tables it stands before the kernel memory: user+kern.",
+			Pair:       heldFigure(func(c recording.TaskCost, _ recording.Snapshot) (float64, bool) { return c.User, true })},
 		{Name: "held-kernel-B/task", Column: "HELD KERNEL/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
-			Definition: "Kernel memory of one more task that waits, from the same trials: page tables, kernel stacks, tasks, sockets and the like, socket buffers left out; from a cgroup's account where all four readings have one, else from counts in /proc times sizes.",
-			Pair:       heldFigure(func(c heldCost) (float64, bool) { return c.kernel, c.hasKernel })},
+			Definition: "Kernel memory of one more task that waits, from the same trials: thread stacks, task structs, page tables, sockets, epoll items; socket buffers left out. From the account of the process's own cgroup where its bound is a tenth of the figure or less, else from counts in /proc times sizes of slab objects.",
+			Pair:       heldFigure(func(c recording.TaskCost, _ recording.Snapshot) (float64, bool) { return c.Kernel, true })},
 		{Name: "held-socket-buffers-B/task", Column: "HELD BUFFERS/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
 			Definition: "Bytes in the socket's queues of one more task that waits, from the same trials: in no figure of a process. Little while the answers are held; an answer that arrives takes more.",
-			Pair:       heldFigure(func(c heldCost) (float64, bool) { return c.buffers, c.hasBuffers })},
+			Pair:       heldFigure(heldBuffers)},
 		{Name: "held-tasks", Column: "HELD", Unit: unitCount, Better: neither, Kind: recording.Held,
 			Definition: "Requests that the origin held at once in the greater trial of the pair: what held figures are taken up to.",
-			Pair:       heldFigure(func(c heldCost) (float64, bool) { return float64(c.tasks), true })},
+			Pair: heldFigure(func(_ recording.TaskCost, many recording.Snapshot) (float64, bool) {
+				return float64(many.Waiting), true
+			})},
 	}
 }
 

@@ -160,7 +160,7 @@ func TestValues(t *testing.T) {
 	want := map[string]float64{
 		"wall-ns": 23_000, "cpu-ns/unit": 200, "setup-ns": 300, "setup-cpu-ns": 77, "first-byte-ns": 9,
 		"rss-peak-B": 3500, "rss-peak-bound-B": 32,
-		"rss-end-B": 3000, "pss-end-B": 2900, "uss-end-B": 2800, "kernel-end-B": 330, "page-tables-end-B": 64,
+		"rss-end-B": 3000, "pss-end-B": 2900, "uss-end-B": 2800, "kernel-end-B": 68, "page-tables-end-B": 64,
 		"rss-gate-B": 1000, "pss-gate-B": 900, "uss-gate-B": 800, "kernel-gate-B": 57,
 		"go-heap-live-end-B": 1000, "go-heap-dead-end-B": 500, "go-stacks-end-B": 400, "go-runtime-end-B": 300,
 		"go-file-end-B": 900, "go-rest-end-B": -100,

@@ -246,8 +246,8 @@ func (c *Curve) checkValid() error {
 func (s *Snapshot) checkValid() error {
 	for way, parts := range s.Cost {
 		for _, p := range parts {
-			if p.Bytes < 0 {
-				return fmt.Errorf("cost by %s: %s of %d bytes", way, p.Name, p.Bytes)
+			if p.Bytes < 0 || p.Bound < 0 {
+				return fmt.Errorf("cost by %s: %s of %d bytes, with a bound of %d", way, p.Name, p.Bytes, p.Bound)
 			}
 		}
 	}
