@@ -44,6 +44,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkBytes(t, trial)
 		checkInFlight(t, trial)
 		checkPhases(t, trial)
+		checkGoMemory(t, trial)
 	}
 	checkProfiles(t, rec)
 }
@@ -88,6 +89,18 @@ func checkBytes(t *testing.T, trial *recording.Trial) {
 		c, ok := theirs[int(address.Port())]
 		if !ok || c.InBytes != ours.SentBytes || c.OutBytes != ours.RecvBytes || c.Requests != ours.Replies {
 			t.Errorf("trial %d, port %d: we saw %+v, the origin %+v", trial.Number, address.Port(), ours, c)
+		}
+	}
+}
+
+// checkGoMemory wants the parts of a Go child's memory to sum to its RSS, at both gates.
+func checkGoMemory(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	for _, point := range []string{recording.AtGate, recording.AtEnd} {
+		m, ok := trial.GoMemory[point]
+		sum := m.HeapLive + m.HeapDead + m.Stacks + m.Runtime + m.FileBacked + m.Rest
+		if rss := trial.Snapshots[point].RSSBytes; !ok || m.HeapLive <= 0 || m.Runtime <= 0 || sum != rss {
+			t.Errorf("trial %d at %s: %+v sums to %d, RSS is %d", trial.Number, point, m, sum, rss)
 		}
 	}
 }
