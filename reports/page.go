@@ -21,6 +21,7 @@ type page struct {
 	Flames      flameSet
 	Threads     barChart
 	Shares      barChart // the same, each bar as long as the axis
+	Held        barChart
 	Memory      barChart
 	Sources     []partSource
 	GoMemory    barChart
@@ -76,6 +77,7 @@ func newPage(v *View) (*page, error) {
 	p.Peaks = peakRows(p.Legend, p.Data.Gauges)
 	p.Threads = threadTime(v)
 	p.Shares = p.Threads.shares()
+	p.Held = heldTask(v)
 	p.Memory, p.Sources = memoryParts(v)
 	p.GoMemory = goMemory(v)
 	p.Connections = connectionsTable(v)

@@ -27,13 +27,13 @@ type pageCell struct {
 	Sort   string        // the raw figure, "" where there is none
 	Text   string        // for people
 	Note   string        // under it: how far the interval reaches, and the ratio to the baseline
-	Warn   bool          // the figure does not mean what it seems to
+	Warn   bool          // the figure does not mean what it seems to: fewer in flight than asked
 	Dots   template.HTML // of headline metrics: a dot a trial
 }
 
 // alwaysShown are metrics that stand in the table beside the headline metrics from the start.
 func alwaysShown() []string {
-	return []string{"rss-end-B", "held-rss-B/task", "threads-peak", "in-flight-peak", "switches/unit"}
+	return []string{"rss-end-B", "held-rss-B/task", "held-user-B/task", "held-kernel-B/task", "threads-peak", "in-flight-peak", "switches/unit"}
 }
 
 // pageColumns puts the headline metrics first, then what is always shown, then the rest.
@@ -42,8 +42,11 @@ func pageColumns(v *View) []pageColumn {
 	for _, metric := range v.Metrics {
 		c := pageColumn{Metric: metric, More: !metric.Headline && !slices.Contains(alwaysShown(), metric.Name)}
 		if metric.Headline {
-			c.Label = "median, a dot a trial"
 			c.dots = newDotScale(v, metric.Name)
+			c.Label = "a dot a trial"
+			if c.dots.log {
+				c.Label = "a dot a trial, log axis"
+			}
 		}
 		if metric.Name == "in-flight-peak" {
 			c.Label = "peak/asked"
@@ -102,8 +105,10 @@ func againstBaseline(f *Figure) string {
 		return ""
 	case !c.Different:
 		return "~"
+	case c.Ratio < 1:
+		return formatFactor(1/c.Ratio) + " less"
 	default:
-		return formatFactor(c.Ratio)
+		return formatFactor(c.Ratio) + " as much"
 	}
 }
 

@@ -22,7 +22,7 @@ func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("no -screenshots DIR: nothing to take pictures for")
 	}
-	v := newView(t)
+	v := newNineView(t, 6)
 	if *pictured != "" {
 		rec, err := recording.Open(*pictured)
 		if err != nil {
@@ -37,6 +37,10 @@ func TestScreenshots(t *testing.T) {
 		width        int64
 	}{{"report-light", "light", 1280}, {"report-dark", "dark", 1280}, {"report-narrow", "light", 390}} {
 		b.open(t, url, shot.scheme, shot.width, 900)
+		if shown := eval[bool](t, b, `!!document.getElementById("flame")`); shown {
+			b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
+		}
+		b.run(t, chromedp.Evaluate[chromedp.Void](`scrollTo({ top: 0, behavior: "instant" })`))
 		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 		if err != nil {
 			t.Fatal(err)
