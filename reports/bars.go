@@ -149,7 +149,7 @@ func ticks(unit string, top float64) []barTick {
 	}
 	var list []barTick
 	step := tickStep(unit, top/3)
-	for x := step; x <= top; x += step {
+	for x := step; x <= top*(1+1e-9); x += step { // sums of steps may miss the end by a rounding
 		list = append(list, barTick{x, tickLabel(unit, x)})
 	}
 	return list

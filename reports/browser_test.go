@@ -93,6 +93,9 @@ func (b *browser) hear(event any) {
 			b.troubles = append(b.troubles, fmt.Sprintf("console.%s: %s", e.Type, e.Args[0].Value))
 		}
 	case *log.EventEntryAdded:
+		if strings.Contains(e.Entry.Text, "willReadFrequently") {
+			return // advice to the test itself, which reads the drawing
+		}
 		b.troubles = append(b.troubles, fmt.Sprintf("log %s: %s", e.Entry.Level, e.Entry.Text))
 	case *network.EventRequestWillBeSent:
 		b.requests = append(b.requests, e.Request.URL)
@@ -127,12 +130,12 @@ func (b *browser) run(t testing.TB, actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval is the value of an expression of JavaScript in the page.
-func eval[T any](t testing.TB, b *browser, expression string, args ...any) T {
+// eval is the value of an expression of JavaScript in the page, or what its promise comes to.
+func eval[T any](t testing.TB, b *browser, expression string) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
 	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](fmt.Sprintf(expression, args...)))
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("%.200s: %v", expression, err)
 	}

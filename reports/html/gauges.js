@@ -23,6 +23,7 @@ function colorOf(...classes) {
   return color;
 }
 
+const dotSize = 7; // CSS pixels
 const powersOfTwo = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
 // views are the axes of time that can be chosen. Where the slowest model takes many times as long as the fastest,
@@ -70,18 +71,25 @@ function tooltip(gauge, models) {
   return { hooks: { init: (u) => u.root.append(tip), setCursor: show } };
 }
 
+// isWhole says that nobody chose a part of the time: uPlot asks for all that there is.
+function isWhole(u, lo, hi) {
+  return lo === u.data[0][0] && hi === u.data[0].at(-1);
+}
+
 function plot(gauge, models, place, view, zoomed) {
   const axis = { stroke: colorOf("ink"), font: "12px system-ui, sans-serif",
     grid: { stroke: colorOf("grid"), width: 1 }, ticks: { stroke: colorOf("grid"), width: 1 } };
   const series = gauge.curves.map((c) => ({
     label: models[c.model].name, stroke: colorOf(models[c.model].class), width: 2, dash: models[c.model].dash,
-    paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, show: models[c.model].shown,
+    paths: uPlot.paths.stepped({ align: 1 }), show: models[c.model].shown,
+    // A dot marks the greatest value: a short peak could fall between two dashes.
+    points: { show: true, size: dotSize, width: 0, fill: colorOf(models[c.model].class), filter: (u, n) => [u.data[n].indexOf(c.greatest)] },
   }));
   const u = new uPlot({
     width: place.clientWidth, height: gauge.name === "rss" ? 320 : 210, legend: { show: false }, padding: [10, 12, 0, 0],
     cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: true }, points: { show: false } },
     scales: {
-      x: { time: false, distr: view.log ? 3 : 1, range: (u, lo, hi) => (u.zoom ? [lo, hi] : [view.log ? view.least : 0, view.to]) },
+      x: { time: false, distr: view.log ? 3 : 1, range: (u, lo, hi) => (isWhole(u, lo, hi) ? [view.log ? view.least : 0, view.to] : [lo, hi]) },
       y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.06 : 1] },
     },
     axes: [

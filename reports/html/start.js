@@ -7,7 +7,9 @@ switches();
 flameGraphs();
 downloads();
 unfold();
-// For tests: when the page was ready, and what is drawn.
-performance.mark("weft-drawn");
-document.body.dataset.drawn = "";
 window.weft = { data, plots: charts.plots };
+// For tests: the page is ready once the frame with the charts was painted.
+requestAnimationFrame(() => setTimeout(() => {
+  performance.mark("weft-drawn");
+  document.body.dataset.drawn = "";
+}));
