@@ -65,7 +65,7 @@ func TestBarsAddUp(t *testing.T) {
 			t.Errorf("%s: threads' time %v, want the third of %v", m.Name, got, sums)
 		}
 	}
-	for _, r := range goMemory(v).Rows {
+	for _, r := range reconciliation(v).Rows {
 		found := false
 		for _, trial := range v.trialsOf(r.Mark.Name, recording.Measured) {
 			found = found || float64(trial.GoMemory[r.Label].RSSBytes) == r.Total

@@ -126,9 +126,9 @@ const (
 	partRest     = "rest"
 )
 
-// goMemory reconciles resident memory with what the Go runtime says: of each model and point the measured trial
+// reconciliation splits resident memory with what the Go runtime says: of each model and point the measured trial
 // whose resident memory is the median.
-func goMemory(v *View) barChart {
+func reconciliation(v *View) barChart {
 	var rows []barRow
 	marks := modelMarks(v)
 	for i := range v.Models {

@@ -79,7 +79,7 @@ func newPage(v *View) (*page, error) {
 	p.Shares = p.Threads.shares()
 	p.Held = heldTask(v)
 	p.Memory, p.Sources = memoryParts(v)
-	p.GoMemory = goMemory(v)
+	p.GoMemory = reconciliation(v)
 	p.Connections = connectionsTable(v)
 	p.RunQueue = newRunQueue(v)
 	p.Trials = trialRows(v)
