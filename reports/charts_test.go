@@ -53,7 +53,7 @@ func TestMedianTrial(t *testing.T) {
 func TestBarsAddUp(t *testing.T) {
 	v := newNineView(t, 6)
 	for _, m := range v.Models {
-		chart := threadTime(v)
+		chart := threadTimeBars(v)
 		i := slices.IndexFunc(chart.Rows, func(r barRow) bool { return r.Mark.Name == m.Name })
 		var sums []float64
 		for _, trial := range v.trialsOf(m.Name, recording.Measured) {
@@ -65,7 +65,7 @@ func TestBarsAddUp(t *testing.T) {
 			t.Errorf("%s: threads' time %v, want the third of %v", m.Name, got, sums)
 		}
 	}
-	for _, r := range reconciliation(v).Rows {
+	for _, r := range reconciliationBars(v).Rows {
 		found := false
 		for _, trial := range v.trialsOf(r.Mark.Name, recording.Measured) {
 			found = found || float64(trial.GoMemory[r.Label].RSSBytes) == r.Total
@@ -129,7 +129,7 @@ func TestTicks(t *testing.T) {
 }
 
 func TestRunQueueQuantiles(t *testing.T) {
-	row := newRunQueueRow(modelMark{}, recording.Histogram{Counts: []int64{0, 0, 0, 0, 50, 48, 0, 0, 0, 0, 2}, SumNS: 4000})
+	row := newQueueRow(modelMark{}, recording.Histogram{Counts: []int64{0, 0, 0, 0, 50, 48, 0, 0, 0, 0, 2}, SumNS: 4000})
 	if row.Waits != 100 || row.Median != "≤ 32 ns" || row.P99 != "≤ 2.05 µs" || row.Mean != "40 ns" {
 		t.Errorf("%+v", row)
 	}

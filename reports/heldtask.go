@@ -2,9 +2,9 @@ package reports
 
 import "github.com/weft-profiler/weft/collector/recording"
 
-// heldTask is what one task held in flight costs, from the figures of held trials. Models that hold one task have no
+// heldBars is what one task held in flight costs, from the figures of held trials. Models that hold one task have no
 // bar: everything that they make once would be that task's.
-func heldTask(v *View) barChart {
+func heldBars(v *View) barChart {
 	parts := []struct{ metric, part string }{
 		{"held-user-B/task", recording.PartUser},
 		{"held-rss-B/task", recording.PartUser}, // of recordings without kernel memory

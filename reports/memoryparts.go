@@ -37,8 +37,8 @@ type partSource struct {
 	Model, Point, Way, Part, Bytes, Source string
 }
 
-// memoryParts is what the process costs at each point: of each model and point the trial whose sum is the median.
-func memoryParts(v *View) (barChart, []partSource) {
+// memoryBars is what the process costs at each point: of each model and point the trial whose sum is the median.
+func memoryBars(v *View) (barChart, []partSource) {
 	var rows []barRow
 	var sources []partSource
 	marks := modelMarks(v)
@@ -126,9 +126,9 @@ const (
 	partRest     = "rest"
 )
 
-// reconciliation splits resident memory with what the Go runtime says: of each model and point the measured trial
+// reconciliationBars splits resident memory with what the Go runtime says: of each model and point the measured trial
 // whose resident memory is the median.
-func reconciliation(v *View) barChart {
+func reconciliationBars(v *View) barChart {
 	var rows []barRow
 	marks := modelMarks(v)
 	for i := range v.Models {

@@ -26,7 +26,7 @@ type page struct {
 	Sources     []partSource
 	GoMemory    barChart
 	Connections smallTable
-	RunQueue    runQueue
+	RunQueue    queueChart
 	Trials      []trialRow
 	Definitions []Metric
 	Command     string
@@ -75,13 +75,13 @@ func newPage(v *View) (*page, error) {
 		p.Gauges = append(p.Gauges, pageGauge{g, absent(v, "Not in this recording", len(g.Curves) == 0)})
 	}
 	p.Peaks = peakRows(p.Legend, p.Data.Gauges)
-	p.Threads = threadTime(v)
+	p.Threads = threadTimeBars(v)
 	p.Shares = p.Threads.shares()
-	p.Held = heldTask(v)
-	p.Memory, p.Sources = memoryParts(v)
-	p.GoMemory = reconciliation(v)
+	p.Held = heldBars(v)
+	p.Memory, p.Sources = memoryBars(v)
+	p.GoMemory = reconciliationBars(v)
 	p.Connections = connectionsTable(v)
-	p.RunQueue = newRunQueue(v)
+	p.RunQueue = newQueueChart(v)
 	p.Trials = trialRows(v)
 	p.Definitions = Metrics()
 	p.Command = shellCommand(v.Run.Command)

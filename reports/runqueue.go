@@ -9,16 +9,16 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// runQueue is how long threads waited for a CPU, as a histogram a model over all its measured trials.
-type runQueue struct {
-	Rows  []runQueueRow
+// queueChart is how long threads waited for a CPU, as a histogram a model over all its measured trials.
+type queueChart struct {
+	Rows  []queueRow
 	Ticks []barTick
 	from  int // first bucket of the axis
 	to    int // end of the axis
 }
 
-// runQueueRow is one model's histogram.
-type runQueueRow struct {
+// queueRow is one model's histogram.
+type queueRow struct {
 	Mark   modelMark
 	Waits  int64
 	Mean   string
@@ -27,8 +27,8 @@ type runQueueRow struct {
 	counts []int64
 }
 
-func newRunQueue(v *View) runQueue {
-	q := runQueue{from: math.MaxInt}
+func newQueueChart(v *View) queueChart {
+	q := queueChart{from: math.MaxInt}
 	marks := modelMarks(v)
 	for i := range v.Models {
 		sum := recording.Histogram{}
@@ -37,7 +37,7 @@ func newRunQueue(v *View) runQueue {
 				sum = addHistogram(sum, t.Sched.RunQueue)
 			}
 		}
-		row := newRunQueueRow(marks[i], sum)
+		row := newQueueRow(marks[i], sum)
 		if row.Waits == 0 {
 			continue
 		}
@@ -65,8 +65,8 @@ func addHistogram(a, b recording.Histogram) recording.Histogram {
 	return sum
 }
 
-func newRunQueueRow(mark modelMark, h recording.Histogram) runQueueRow {
-	row := runQueueRow{Mark: mark, counts: h.Counts}
+func newQueueRow(mark modelMark, h recording.Histogram) queueRow {
+	row := queueRow{Mark: mark, counts: h.Counts}
 	for _, n := range h.Counts {
 		row.Waits += n
 	}
@@ -78,7 +78,7 @@ func newRunQueueRow(mark modelMark, h recording.Histogram) runQueueRow {
 }
 
 // quantile is the upper bound of the bucket that a share of the waits reaches into.
-func (r runQueueRow) quantile(share float64) string {
+func (r queueRow) quantile(share float64) string {
 	var below int64
 	for bucket, n := range r.counts {
 		below += n
@@ -90,7 +90,7 @@ func (r runQueueRow) quantile(share float64) string {
 }
 
 // Draw makes a model's histogram: heights are shares of its own waits.
-func (q runQueue) Draw(r runQueueRow) template.HTML {
+func (q queueChart) Draw(r queueRow) template.HTML {
 	const height = 38.0
 	most := int64(1)
 	for _, n := range r.counts {

@@ -8,9 +8,9 @@ const (
 	stateRunnable = "runnable"
 )
 
-// threadTime is where the threads' time went: of each model the measured trial whose sum is the median, so that
+// threadTimeBars is where the threads' time went: of each model the measured trial whose sum is the median, so that
 // the parts are those of one trial and add up.
-func threadTime(v *View) barChart {
+func threadTimeBars(v *View) barChart {
 	var rows []barRow
 	marks := modelMarks(v)
 	for i := range v.Models {
