@@ -3,8 +3,10 @@ package reports
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // pageLeast is how narrow a frame may be in report.html, in pixels: all graphs of a recording are in one file.
@@ -60,7 +62,7 @@ func newFlameSet(v *View) (flameSet, error) {
 	return set, nil
 }
 
-// flameFor is one flame graph without a style of its own.
+// flameFor is one flame graph without a style of its own, and the table of who pays.
 func flameFor(v *View, model, kind string) ([]byte, error) {
 	s, err := stacksOf(v, Options{Kind: kind, Model: model})
 	if err != nil {
@@ -73,6 +75,61 @@ func flameFor(v *View, model, kind string) ([]byte, error) {
 	var buf bytes.Buffer
 	d := drawing{out: bufio.NewWriter(&buf), graph: g, unit: s.kind.Unit, least: pageLeast}
 	d.draw(v, s)
+	d.functions()
 	err = d.out.Flush()
 	return buf.Bytes(), err
+}
+
+// mostFunctions is how many functions the table under a flame graph names.
+const mostFunctions = 12
+
+// functions writes who pays, by function: what the flame graph says in words.
+func (d *drawing) functions() {
+	d.out.WriteString(`<table><thead><tr><th scope="col">WHO PAYS</th><th scope="col" class="num">ITSELF</th>` +
+		`<th scope="col" class="num">SHARE</th><th scope="col" class="num">WITH CALLEES</th><th scope="col" class="num">SHARE</th></tr></thead><tbody>` + "\n")
+	cell := func(n int64) string {
+		return fmt.Sprintf(`<td class="num">%s</td><td class="num">%s</td>`, escapeXML(format(d.unit, float64(n))),
+			formatShare(float64(n)/float64(d.graph.total())))
+	}
+	for _, f := range firstOf(d.graph.functions(), mostFunctions) {
+		fmt.Fprintf(d.out, `<tr><th scope="row"><code>%s</code></th>%s%s</tr>`+"\n", escapeXML(f.name), cell(f.self), cell(f.total))
+	}
+	d.out.WriteString("</tbody></table>\n")
+}
+
+// function is what one function pays, by itself and with its callees. Where it calls itself it is counted once.
+type function struct {
+	name        string
+	self, total int64
+}
+
+// functions are all of them, the one that pays most by itself first.
+func (g *flameGraph) functions() []function {
+	sums := map[int32]*function{}
+	last := map[int32]int{} // the stack in which a function was counted last
+	for i, s := range g.stacks {
+		for depth, call := range s.calls {
+			rank := g.ranks[call]
+			f := sums[rank]
+			if f == nil {
+				f = &function{name: g.calls[call].name}
+				sums[rank] = f
+			}
+			if at, counted := last[rank]; !counted || at != i {
+				last[rank] = i
+				f.total += s.value
+			}
+			if depth == len(s.calls)-1 {
+				f.self += s.value
+			}
+		}
+	}
+	var list []function
+	for _, f := range sums {
+		list = append(list, *f)
+	}
+	slices.SortFunc(list, func(a, b function) int {
+		return cmp.Or(cmp.Compare(b.self, a.self), cmp.Compare(b.total, a.total), cmp.Compare(a.name, b.name))
+	})
+	return list
 }

@@ -75,10 +75,20 @@ func hashSource(text string) string {
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"plain":    escapeTerminal,
+		"sentence": sentence,
 		"plural64": func(n int, noun string) string { return plural(int64(n), noun) },
 		"duration": func(ns int64) string { return formatDuration(float64(ns)) },
 		"set":      formatPlain,
 		"bytes":    func(n int64) string { return formatBytes(float64(n)) },
 		"trials":   trialNumbers,
 	}
+}
+
+// sentence ends a text that is not a sentence yet.
+func sentence(s string) string {
+	s = escapeTerminal(s)
+	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "…") {
+		return s
+	}
+	return s + "."
 }

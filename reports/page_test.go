@@ -185,16 +185,31 @@ func checkFlames(t *testing.T, b *browser) {
 	    s.dispatchEvent(new Event("change"));
 	  }
 	  await new Promise((done) => setTimeout(done, 60));
-	  return document.getElementById("flame").textContent;
+	  return document.getElementById("flame").textContent + document.getElementById("flame-functions").textContent;
 	})()`
 	for _, c := range []struct{ kind, model, title, frame string }{
 		{"threadcreate", "go-threads", "Threads made: go-threads", "runtime.templateThread"},
 		{"heap", "go-eventloop", "Heap in use: go-eventloop", "only.In3"},
 	} {
 		text := eval[string](t, b, fmt.Sprintf(choose, c.kind, c.model))
-		if !strings.Contains(text, c.title) || !strings.Contains(text, c.frame) {
+		if !strings.Contains(text, c.title) || !strings.Contains(text, c.frame) || !strings.Contains(text, "WHO PAYS") {
 			t.Errorf("%s of %s: %.300q", c.kind, c.model, text)
 		}
+	}
+	// A click makes a frame as wide as the graph, keeps its callers, hides the rest; the button brings all back.
+	shape := `(() => {
+	  const frames = [...document.querySelectorAll("#flame g")].filter((g) => g.style.display !== "none");
+	  const only = frames.find((g) => g.dataset.name === "only.In3");
+	  return frames.length + " " + Math.round(only.querySelector("rect").getAttribute("width")) + " " + only.querySelector("text")?.textContent;
+	})()`
+	whole := eval[string](t, b, shape)
+	eval[bool](t, b, `[...document.querySelectorAll("#flame g")].find((g) => g.dataset.name === "only.In3").dispatchEvent(new Event("click"))`)
+	if got := eval[string](t, b, shape); got != "3 1180 only.In3" { // all, main.main, itself
+		t.Errorf("enlarged: %s, before %s", got, whole)
+	}
+	b.run(t, chromedp.Click(chromedp.CSS("#flame-back")))
+	if got := eval[string](t, b, shape); got != whole {
+		t.Errorf("back: %s, want %s", got, whole)
 	}
 }
 

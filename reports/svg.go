@@ -139,7 +139,11 @@ func (d *drawing) box(b box, deepest int) {
 	case b.inlined:
 		class += " inlined"
 	}
-	fmt.Fprintf(d.out, `<g><title>%s</title><rect class="%s" x="%.2f" y="%g" width="%.2f" height="%g"/>`,
+	d.out.WriteString("<g")
+	if d.style == "" { // the page around it can enlarge a frame, and fits its name again
+		fmt.Fprintf(d.out, ` data-name="%s"`, escapeXML(b.name))
+	}
+	fmt.Fprintf(d.out, `><title>%s</title><rect class="%s" x="%.2f" y="%g" width="%.2f" height="%g"/>`,
 		escapeXML(d.tip(b)), class, x, y, b.width, svgRow-1)
 	if label := fitName(b.name, columnsIn(b.width-6)); label != "" {
 		fmt.Fprintf(d.out, `<text x="%.2f" y="%g">%s</text>`, x+3, y+13, xmlText(label))
