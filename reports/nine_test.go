@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
@@ -51,7 +52,8 @@ func newNine(runs int) *recording.Recording {
 	r.Trials, r.Run.Trials = []*recording.Trial{}, []recording.TrialRef{}
 	for _, s := range nineSpecs() {
 		r.Run.Plan.Models = append(r.Run.Plan.Models, s.name)
-		r.Run.Plan.Details = append(r.Run.Plan.Details, recording.ModelDetail{Name: s.name, Summary: "a synthetic model"})
+		r.Run.Plan.Details = append(r.Run.Plan.Details, recording.ModelDetail{Name: s.name, Summary: "a synthetic model",
+			Sequential: s.flight == 1, ThreadPerTask: strings.HasSuffix(s.name, "-threads")})
 	}
 	kinds := []recording.Kind{recording.Warmup}
 	for range runs {
@@ -73,7 +75,7 @@ func newNineTrial(s nineSpec, kind recording.Kind, round int, rng *rand.Rand) *r
 	s.rss = jitter(s.rss, rng)
 	t := newTestTrial(s.modelSpec, kind, 5) // round 5 adds little of its own
 	t.PID = 4000 + round
-	if kind == recording.Held && round%2 == 0 {
+	if kind == recording.Held && round%2 == 1 {
 		t.Concurrency = 10
 	}
 	addCurves(t, s, rng)

@@ -31,16 +31,21 @@ type pageCell struct {
 	Dots   template.HTML // of headline metrics: a dot a trial
 }
 
-// alwaysShown are metrics that stand in the table beside the headline metrics from the start.
-func alwaysShown() []string {
-	return []string{"rss-end-B", "held-rss-B/task", "held-user-B/task", "held-kernel-B/task", "threads-peak", "in-flight-peak", "switches/unit"}
+// alwaysShown are metrics that stand in the table beside the headline metrics from the start. Memory at the end is one
+// where no headline metric tells of memory.
+func alwaysShown(v *View) []string {
+	list := []string{"held-rss-B/task", "held-user-B/task", "held-kernel-B/task", "threads-peak", "in-flight-peak", "switches/unit"}
+	if !slices.ContainsFunc(v.Metrics, func(m Metric) bool { return m.Headline && m.Unit == unitBytes }) {
+		list = append(list, "rss-end-B")
+	}
+	return list
 }
 
 // pageColumns puts the headline metrics first, then what is always shown, then the rest.
 func pageColumns(v *View) []pageColumn {
 	var list []pageColumn
 	for _, metric := range v.Metrics {
-		c := pageColumn{Metric: metric, More: !metric.Headline && !slices.Contains(alwaysShown(), metric.Name)}
+		c := pageColumn{Metric: metric, More: !metric.Headline && !slices.Contains(alwaysShown(v), metric.Name)}
 		if metric.Headline {
 			c.dots = newDotScale(v, metric.Name)
 			c.Label = "a dot a trial"
@@ -106,9 +111,9 @@ func againstBaseline(f *Figure) string {
 	case !c.Different:
 		return "~"
 	case c.Ratio < 1:
-		return formatFactor(1/c.Ratio) + " less"
+		return "÷" + significant(1/c.Ratio, 3)
 	default:
-		return formatFactor(c.Ratio) + " as much"
+		return "×" + significant(c.Ratio, 3)
 	}
 }
 
