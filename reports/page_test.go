@@ -42,6 +42,20 @@ func TestHostilePageInBrowser(t *testing.T) {
 	b.calm(t, url)
 }
 
+// A recording whose run was ended before its first trial has a page too.
+func TestEmptyPageInBrowser(t *testing.T) {
+	r := newRecording()
+	r.Run.Interrupted, r.Trials, r.Run.Trials = true, nil, nil
+	b := newBrowser(t)
+	url := writeReport(t, NewView(save(t, r, nil)))
+	b.open(t, url, "light", 390, 844)
+	checkFits(t, b)
+	if n := eval[int](t, b, `document.querySelectorAll(".absent").length`); n < 6 {
+		t.Errorf("%d sections say that they have nothing, want 6", n)
+	}
+	b.calm(t, url)
+}
+
 // readGreatest shows one curve and finds its highest pixel of its own color: the top of the dot at its greatest
 // value. It gives the value there by the scale that the axis shows, and what a pixel is worth.
 const readGreatest = `(async () => {

@@ -163,7 +163,7 @@ type trialRow struct {
 	Drawn  bool // it is the one in the charts over time
 	Digest string
 	Lost   string
-	Cells  []pageCell
+	Cells  []string
 }
 
 func trialRows(v *View) []trialRow {
@@ -175,9 +175,9 @@ func trialRows(v *View) []trialRow {
 			row := trialRow{Trial: t, Mark: marks[i], Drawn: drawn != nil && drawn.Number == t.Number,
 				Digest: shorten(t.Digest, 12), Lost: csvLost(t)}
 			for _, metric := range v.Metrics {
-				cell := pageCell{}
+				cell := "-"
 				if x, ok := t.Values[metric.Name]; ok {
-					cell.Sort, cell.Text = strconv.FormatFloat(x, 'g', -1, 64), format(metric.Unit, x)
+					cell = format(metric.Unit, x)
 				}
 				row.Cells = append(row.Cells, cell)
 			}

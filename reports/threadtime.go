@@ -34,9 +34,9 @@ func threadTimeSum(t *recording.Trial) (float64, bool) {
 	if t.Sched == nil {
 		return 0, false
 	}
-	sum := t.Sched.Time.RunningNS + t.Sched.Time.RunnableNS
+	sum := float64(t.Sched.Time.RunningNS) + float64(t.Sched.Time.RunnableNS)
 	for _, ns := range t.Sched.Time.BlockedNS {
-		sum += ns
+		sum += float64(ns)
 	}
-	return float64(sum), true
+	return sum, true
 }
