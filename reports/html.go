@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ var assets embed.FS
 
 // scripts and styles in the order in which the page has them.
 func scripts() []string {
-	return []string{"vendor/uPlot.iife.min.js", "format.js", "theme.js", "table.js", "gauges.js", "flames.js", "start.js"}
+	return []string{"vendor/LICENSE", "vendor/uPlot.iife.min.js", "format.js", "theme.js", "table.js", "gauges.js", "flames.js", "start.js"}
 }
 
 func styles() []string { return []string{"vendor/uPlot.min.css", "report.css", "colors.css"} }
@@ -44,13 +45,16 @@ func HTML(w io.Writer, v *View, _ Options) error {
 	return out.Flush()
 }
 
-// bundle joins assets into one text.
+// bundle joins assets into one text. A licence goes with what it is of, as a comment.
 func bundle(names []string) (string, error) {
 	var b strings.Builder
 	for _, name := range names {
 		data, err := assets.ReadFile("html/" + name)
 		if err != nil {
 			return "", fmt.Errorf("read asset: %w", err)
+		}
+		if strings.HasSuffix(name, "LICENSE") {
+			data = slices.Concat([]byte("/*\n"), data, []byte("*/"))
 		}
 		b.Write(data)
 		b.WriteByte('\n')

@@ -128,6 +128,9 @@ func TestHTMLPolicy(t *testing.T) {
 	if policy != want {
 		t.Errorf("policy %s\nwant   %s", policy, want)
 	}
+	if !strings.Contains(page, "The MIT License (MIT)\n\nCopyright (c) 2022 Leon Sorokin") {
+		t.Error("the page has uPlot without its licence")
+	}
 	for _, address := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		if !strings.HasPrefix(address[1], "#") && address[1] != "data:," {
 			t.Errorf("the page names %q", address[1])
