@@ -4,12 +4,14 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // pageColumn is one column of the page's table: a metric.
 type pageColumn struct {
 	Metric
-	Label string // second line of the header
+	Head  string // the header: short ones are not broken into lines
+	Label string // second line of it
 	More  bool   // behind the switch
 	dots  dotScale
 }
@@ -45,7 +47,10 @@ func alwaysShown(v *View) []string {
 func pageColumns(v *View) []pageColumn {
 	var list []pageColumn
 	for _, metric := range v.Metrics {
-		c := pageColumn{Metric: metric, More: !metric.Headline && !slices.Contains(alwaysShown(v), metric.Name)}
+		c := pageColumn{Metric: metric, Head: metric.Column, More: !metric.Headline && !slices.Contains(alwaysShown(v), metric.Name)}
+		if len(metric.Column) < 12 {
+			c.Head = strings.ReplaceAll(metric.Column, " ", "\u00a0")
+		}
 		if metric.Headline {
 			c.dots = newDotScale(v, metric.Name)
 			c.Label = "a dot a trial"
