@@ -53,7 +53,7 @@ func TestScreenshots(t *testing.T) {
 		if s.from == "" {
 			take = chromedp.FullScreenshot(100)
 		}
-		eval[bool](t, b, fmt.Sprintf(`(document.getElementById(%q) ?? document.body).scrollIntoView({ behavior: "instant" }) ?? true`, s.from))
+		eval[bool](t, b, fmt.Sprintf(`(document.getElementById(%q) ?? document.body).scrollIntoView({ behavior: "instant" }), true`, s.from))
 		picture, err := chromedp.Run(b.ctx, take)
 		if err != nil {
 			t.Fatal(err)
