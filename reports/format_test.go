@@ -50,7 +50,7 @@ func TestDrawRefuses(t *testing.T) {
 		want   error
 		text   string
 	}{
-		{"format", with, "pdf", Options{}, ErrFormat, `unknown format "pdf": use one of text, md, json, csv, benchstat, svg, folded`},
+		{"format", with, "pdf", Options{}, ErrFormat, `unknown format "pdf": use one of text, html, md, json, csv, benchstat, svg, folded`},
 		{"no kind", with, "svg", Options{}, ErrKind, `unknown kind "": choose one by --kind: heap, threadcreate, socket`},
 		{"kind", with, "folded", Options{Kind: "cpu"}, ErrKind, `unknown kind "cpu": choose one by --kind: heap, threadcreate, socket`},
 		{"no profile", without, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: record again with profiled trials"},

@@ -25,6 +25,9 @@ func testPaths() Paths {
 func TestGolden(t *testing.T) {
 	v := newView(t)
 	for _, f := range Formats() {
+		if f.Name == "html" { // holds packed data, which another Go packs differently: see html_test.go
+			continue
+		}
 		if !f.NeedsKind {
 			golden(t, "complete"+f.Ext, draw(t, v, f.Name, Options{Paths: testPaths()}))
 			continue

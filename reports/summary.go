@@ -19,6 +19,7 @@ type View struct {
 	Notes    []string      `json:"notes"` // on how to read the figures
 
 	profile func(model string) (*profile.Profile, error)
+	trials  []*recording.Trial // what charts are drawn from
 }
 
 // Model is what a model's trials came to.
@@ -72,7 +73,7 @@ type Comparison struct {
 
 // NewView computes what the reports say of a recording.
 func NewView(r *recording.Recording) *View {
-	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile)}
+	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile), trials: r.Trials}
 	registry := Metrics()
 	for i, name := range r.Run.Plan.Models {
 		m := newModel(r, name, registry)

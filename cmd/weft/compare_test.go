@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
@@ -25,8 +26,9 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
 	}
-	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-eventloop", "go-nethttp", "0 events lost", "run.json")
+	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-eventloop", "go-nethttp", "0 events lost", "run.json", "report.html")
 	rec := openRecording(t, dir)
+	checkPage(t, rec)
 	// Warm-up, measured, held, profiled, control; held once only where one request is in flight at most.
 	if want := 5*(1+2+2+1+1) - 1; len(rec.Trials) != want {
 		t.Errorf("%d trials, want %d", len(rec.Trials), want)
@@ -69,6 +71,32 @@ func checkPlan(t *testing.T, plan recording.Plan) {
 			t.Errorf("model %d is %s: %+v", i, plan.Models[i], d)
 		}
 	}
+}
+
+// checkPage: what compare left in the directory is what report draws from it, and run.json lists it.
+func checkPage(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(rec.Dir, "report.html"))
+	if err != nil || !slices.Contains(rec.Run.Files, "report.html") {
+		t.Errorf("report.html: %v, run.json lists %v", err, rec.Run.Files)
+	}
+	code, out, log := weft(t, "report", rec.Dir, "--format", "html")
+	if code != exitOK || !strings.HasPrefix(out, "<!DOCTYPE html>") {
+		t.Errorf("report --format html: exit %d, %s\n%.300s", code, log, out)
+	}
+	// The list of files is longer by the report itself now; nothing in the page tells of it but the packed JSON.
+	if a, b := beforeDownloads(t, string(page)), beforeDownloads(t, out); a != b {
+		t.Errorf("report.html and report --format html differ: %d and %d bytes", len(a), len(b))
+	}
+}
+
+func beforeDownloads(t *testing.T, page string) string {
+	t.Helper()
+	before, _, found := strings.Cut(page, `<details id="downloads">`)
+	if !found {
+		t.Fatal("the page has no downloads")
+	}
+	return before
 }
 
 // checkBytes compares every connection, by the client's port, headers included.
