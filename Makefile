@@ -22,6 +22,7 @@ build: go ## build ./weft
 	$(GO) build -trimpath -o weft ./cmd/weft
 
 test: go ## run all tests; as root, those of the probes too
+	@$(call need,chromium) || echo "the tests of report.html in a browser are skipped, each says so with -v"
 	@[ "$$(id -u)" = 0 ] || echo "not root: the tests that load probes are skipped, each says so with -v"
 	$(GO) test -timeout 5m ./...
 
@@ -59,10 +60,14 @@ go:
 	oldest=$$(printf '%s\n' "$$found" "$(GO_NEEDED)" | sort -V | head -n 1); \
 	[ "$$oldest" = "$(GO_NEEDED)" ] || { echo "Go $$found was found, $(GO_NEEDED) or newer is needed: see https://go.dev/doc/install"; exit 1; }
 
-.PHONY: clang
-clang:
-	@missing=; for package in clang-$(CLANG_MAJOR) llvm-$(CLANG_MAJOR) libbpf-dev linux-libc-dev; do \
-		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+# Installs Debian packages that are missing where it can, and else names them.
+define need
+missing=; for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
 	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } || \
-		{ echo "install:$$missing"; exit 1; }
+		{ echo "install:$$missing"; false; }
+endef
+
+.PHONY: clang
+clang:
+	@$(call need,clang-$(CLANG_MAJOR) llvm-$(CLANG_MAJOR) libbpf-dev linux-libc-dev)
