@@ -33,6 +33,8 @@ enum loss {
 	LOSS_STACK_FULL,      /* stacks: the table was full */
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
+	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
+	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run, or for another one */
 	LOSS_MAX,
 };
 
@@ -40,6 +42,7 @@ enum loss {
 enum gauge_id {
 	GAUGE_THREADS,  /* threads alive */
 	GAUGE_AWAITING, /* connections that await a reply */
+	GAUGE_RSS,      /* resident memory, in RSS_UNIT */
 	GAUGE_MAX,
 };
 
@@ -73,6 +76,7 @@ struct gauge {
 	__u64 peak;  /* greatest value since the gate */
 	__u64 rises; /* number of increments */
 	__u64 falls; /* number of decrements */
+	__u64 early; /* greatest value before the gate */
 };
 
 /* One bucket. 0 is "no change in this bucket" in each field, so that a zeroed map is an empty curve. */
@@ -220,10 +224,38 @@ struct weight {
 	__u64 recv_bytes;
 };
 
+/* Memory. A gauge has 32 bits: in bytes they would end at 4 GiB, in units of the smallest page at 16 TiB. */
+#define RSS_UNIT 4096
+
+/* The kernel's counters of an mm: the anonymous enum of include/linux/mm_types_task.h. */
+enum mm_member {
+	MM_FILE,
+	MM_ANON,
+	MM_SWAP, /* not resident */
+	MM_SHMEM,
+	MM_MEMBERS,
+};
+
+/* Value of `memories`, by address of the mm. */
+struct memory {
+	__u64 units[MM_MEMBERS]; /* as last told, in RSS_UNIT */
+	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it */
+	__u32 _pad;
+};
+
+/* Value of `memory_sums`. */
+struct memory_sums {
+	__u64 foreign;             /* changes while no thread of the program was current, count */
+	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in RSS_UNIT */
+};
+
+_Static_assert(sizeof(struct memory) == 40, "memory");
+_Static_assert(sizeof(struct memory_sums) == 40, "memory_sums");
+
 _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct marks) == 8192, "marks");
 _Static_assert(sizeof(struct session) == 16, "session");
-_Static_assert(sizeof(struct gauge) == 32, "gauge");
+_Static_assert(sizeof(struct gauge) == 40, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct flow) == 32, "flow");

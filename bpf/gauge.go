@@ -11,6 +11,7 @@ type Gauge struct {
 	Peak  uint64 // greatest value since the gate was opened; 0 before
 	Rises uint64 // increments so far
 	Falls uint64 // decrements so far
+	Early uint64 // greatest value before the gate was opened
 }
 
 // Gauge reads a gauge.
@@ -20,7 +21,7 @@ func (p *Probes) Gauge(id GaugeID) (Gauge, error) {
 		return Gauge{}, fmt.Errorf("map %s: %w", taskMapGauges, err)
 	}
 	now := max(int32(raw.State), 0) // below 0 for a moment: see gauge_add
-	return Gauge{Now: uint64(now), Peak: raw.Peak, Rises: raw.Rises, Falls: raw.Falls}, nil
+	return Gauge{Now: uint64(now), Peak: raw.Peak, Rises: raw.Rises, Falls: raw.Falls, Early: raw.Early}, nil
 }
 
 // Curve is a gauge over time in buckets of equal width, from the gate on.

@@ -38,6 +38,7 @@ var objects = []object{
 		sockProgUnixDgramSendmsg, sockProgUnixDgramRecvmsg,
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
 	}}},
+	{"memory", loadMemory, [][]string{{memoryProgRssStatOwner, memoryProgRssStatSize}}},
 }
 
 // sharedMaps are the maps of maps.bpf.h.
@@ -83,8 +84,10 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 			m.MaxEntries = size
 		}
 	}
-	if err := spec.Variables[variableCollectStacks].Set(opts.Stacks); err != nil {
-		return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+	if v := spec.Variables[variableCollectStacks]; v != nil {
+		if err := v.Set(opts.Stacks); err != nil {
+			return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+		}
 	}
 	return spec, nil
 }
@@ -119,21 +122,36 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-// attach attaches all programs of a collection, or none.
+// attach attaches all programs of a collection, or none. Classic tracepoints come last: of two programs on one
+// tracepoint the kernel calls the one first that was attached first, and memory.bpf.c relies on that.
 func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
-	for name, program := range collection.Programs {
-		if name == taskProgLiveThreads { // an iterator: run by reading it
-			continue
-		}
-		l, err := link.AttachTracing(link.TracingOptions{Program: program})
-		if err != nil {
-			for _, l := range links {
-				l.Close()
+	for _, kind := range []ebpf.ProgramType{ebpf.Tracing, ebpf.TracePoint} {
+		for name, program := range collection.Programs {
+			if program.Type() != kind || name == taskProgLiveThreads { // an iterator: run by reading it
+				continue
 			}
-			return nil, fmt.Errorf("attach %s: %w", name, err)
+			l, err := attachProgram(program, hookOf[name])
+			if err != nil {
+				for _, l := range links {
+					l.Close()
+				}
+				return nil, fmt.Errorf("attach %s: %w", name, err)
+			}
+			links = append(links, l)
 		}
-		links = append(links, l)
 	}
 	return links, nil
+}
+
+// hookOf gives the classic tracepoints by program. A tracing program's hook is in its ELF section.
+var hookOf = map[string]struct{ group, name string }{
+	memoryProgRssStatSize: {"kmem", "rss_stat"},
+}
+
+func attachProgram(program *ebpf.Program, hook struct{ group, name string }) (link.Link, error) {
+	if program.Type() == ebpf.TracePoint {
+		return link.Tracepoint(hook.group, hook.name, program, nil)
+	}
+	return link.AttachTracing(link.TracingOptions{Program: program})
 }

@@ -37,6 +37,7 @@ var programs = map[string]func(stage, []string) error{
 	"answer":   playAnswer,
 	"resend":   playResend,
 	"sockets":  playSockets,
+	"touch":    playTouch,
 }
 
 // stage is a program's end of the conversation with the test.

@@ -46,6 +46,7 @@ type taskGauge struct {
 	Peak  uint64
 	Rises uint64
 	Falls uint64
+	Early uint64
 }
 
 type taskGaugeId uint32
@@ -53,7 +54,8 @@ type taskGaugeId uint32
 const (
 	taskGaugeIdGAUGE_THREADS  taskGaugeId = 0
 	taskGaugeIdGAUGE_AWAITING taskGaugeId = 1
-	taskGaugeIdGAUGE_MAX      taskGaugeId = 2
+	taskGaugeIdGAUGE_RSS      taskGaugeId = 2
+	taskGaugeIdGAUGE_MAX      taskGaugeId = 3
 )
 
 type taskLoss uint32
@@ -69,7 +71,9 @@ const (
 	taskLossLOSS_STACK_FULL      taskLoss = 7
 	taskLossLOSS_STACK_COLLISION taskLoss = 8
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
-	taskLossLOSS_MAX             taskLoss = 10
+	taskLossLOSS_MEMORY_FULL     taskLoss = 10
+	taskLossLOSS_MEMORY_SIZE     taskLoss = 11
+	taskLossLOSS_MAX             taskLoss = 12
 )
 
 type taskMarks struct {

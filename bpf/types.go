@@ -34,7 +34,11 @@ const (
 
 	GaugeThreads  = taskGaugeIdGAUGE_THREADS
 	GaugeAwaiting = taskGaugeIdGAUGE_AWAITING
+	GaugeRSS      = taskGaugeIdGAUGE_RSS // in RSSUnit
 )
+
+// RSSUnit is what GaugeRSS counts in, bytes: RSS_UNIT.
+const RSSUnit = 4096
 
 // ThreadName gives a thread's comm. It is the watched program's own choice: any bytes but NUL.
 func ThreadName(t Thread) string {

@@ -1,0 +1,186 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* How much memory is resident, and how much was at most? Two programs on the one tracepoint kmem:rss_stat, because
+ * each of its forms has half of the answer: tp_btf has the mm's address and so its owner, the classic record has the
+ * exact size. (From Linux 6.2 the counter is spread over the CPUs, f1a7941243c1; the record sums it up.) The first
+ * one, attached first and so called first, leaves a note for the second on its CPU. */
+#include "target.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* Address of an mm → what was told of it. An mm that is shared (vfork, CLONE_VM) is one entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct memory);
+} memories SEC(".maps");
+
+/* Address of an mm that found no room → a bit for each member that has pages: it is lost once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} homeless SEC(".maps");
+
+/* 0 → sums. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct memory_sums);
+} memory_sums SEC(".maps");
+
+/* What the first program tells the second. */
+struct note {
+	__u64 mm; /* 0: not ours */
+	__u32 tid;
+	__u32 member;
+};
+
+/* 0 → the note. Not for a task but for a CPU: both programs run within one call of the tracepoint, which can't be
+ * preempted. Where that should not hold, the tid does not match and the change is counted as lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct note);
+} notes SEC(".maps");
+
+/* Whose memory is it? The owner is right where `current` is not: for fork, which fills the child's mm in the
+ * parent's name (the child still has the parent's tgid then); for exec, which fills an mm that nobody runs in yet; for
+ * reclaim; and for a child that lives in its parent's mm until it execs. */
+static __always_inline bool is_ours(struct mm_struct *mm)
+{
+	struct task_struct *owner = 0;
+	__u64 key = (__u64)mm;
+	struct target *target;
+	__u64 *word;
+	__u32 pid;
+
+	if (bpf_core_field_exists(mm->owner))
+		owner = mm->owner;
+	else if (bpf_get_current_task_btf()->mm == mm)
+		owner = bpf_get_current_task_btf();
+	if (owner) {
+		pid = owner->tgid;
+		word = mark_word(pid);
+		if (!word || !(*word & mark_bit(pid)))
+			return false;
+		target = bpf_map_lookup_elem(&targets, &pid);
+		if (target && target->role == ROLE_PROCESS)
+			return true;
+	}
+	/* Its last user has left, or has begun to: it goes on as ours until it is empty. */
+	return bpf_map_lookup_elem(&memories, &key) || bpf_map_lookup_elem(&homeless, &key);
+}
+
+SEC("tp_btf/rss_stat")
+int BPF_PROG(rss_stat_owner, struct mm_struct *mm, int member)
+{
+	struct memory_sums *sums;
+	struct note *note;
+	__u32 zero = 0;
+
+	if (member == MM_SWAP || !is_ours(mm))
+		return 0;
+	note = bpf_map_lookup_elem(&notes, &zero);
+	sums = bpf_map_lookup_elem(&memory_sums, &zero);
+	if (!note || !sums)
+		return 0;
+	if (note->mm)
+		lose(LOSS_MEMORY_SIZE);
+	note->mm = (__u64)mm;
+	note->tid = (__u32)bpf_get_current_pid_tgid();
+	note->member = member;
+	if (!current_is_marked())
+		__sync_fetch_and_add(&sums->foreign, 1);
+	return 0;
+}
+
+/* An mm that finds no room is remembered until it is empty, so that it is lost once: its address is used again. */
+static __always_inline void memory_lose(__u64 mm, __u32 member, __u64 units)
+{
+	__u64 *members = bpf_map_lookup_elem(&homeless, &mm), with = members ? *members : 0;
+
+	if (!members)
+		lose(LOSS_MEMORY_FULL);
+	with = units ? with | 1ULL << member : with & ~(1ULL << member);
+	if (with)
+		bpf_map_update_elem(&homeless, &mm, &with, BPF_ANY);
+	else
+		bpf_map_delete_elem(&homeless, &mm);
+}
+
+/* The entry of an mm, made at its first page. */
+static __always_inline struct memory *memory_of(__u64 mm, __u32 mm_id, __u32 member, __u64 units)
+{
+	struct memory *memory = bpf_map_lookup_elem(&memories, &mm);
+	bool homeless_now = !memory && bpf_map_lookup_elem(&homeless, &mm);
+
+	if (memory || (!units && !homeless_now))
+		return memory;
+	if (!homeless_now) {
+		struct memory new = { .mm_id = mm_id };
+
+		bpf_map_update_elem(&memories, &mm, &new, BPF_NOEXIST);
+		memory = bpf_map_lookup_elem(&memories, &mm);
+	}
+	if (!memory)
+		memory_lose(mm, member, units);
+	return memory;
+}
+
+/* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
+ * order is right again with the next change. */
+static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 member, __u64 units)
+{
+	struct session *session = session_now();
+	__u64 now = bpf_ktime_get_ns();
+	struct memory_sums *sums;
+	__s64 delta;
+	__u32 zero = 0;
+
+	delta = units - __sync_lock_test_and_set(&memory->units[member], units);
+	sums = bpf_map_lookup_elem(&memory_sums, &zero);
+	if (!session || !sums || !delta)
+		return;
+	gauge_add(GAUGE_RSS, delta, now);
+	if (session->gate_ns && now >= session->gate_ns)
+		atomic_max(&sums->change[member], delta < 0 ? -delta : delta);
+	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
+		bpf_map_delete_elem(&memories, &mm);
+}
+
+SEC("tracepoint/kmem/rss_stat")
+int rss_stat_size(struct trace_event_raw_rss_stat *ctx)
+{
+	__u32 zero = 0, member = ctx->member;
+	struct note *note = bpf_map_lookup_elem(&notes, &zero);
+	struct memory *memory;
+	__s64 size = ctx->size;
+	__u64 mm, units;
+
+	if (!note || !note->mm)
+		return 0;
+	mm = note->mm;
+	note->mm = 0;
+	if (note->tid != (__u32)bpf_get_current_pid_tgid() || note->member != member || member >= MM_MEMBERS) {
+		lose(LOSS_MEMORY_SIZE);
+		return 0;
+	}
+	/* Below 0 for a moment before Linux 6.2, where threads hand in what they have counted one after the other. */
+	units = size < 0 ? 0 : size / RSS_UNIT;
+	memory = memory_of(mm, ctx->mm_id, member, units);
+	if (memory && memory->mm_id == ctx->mm_id)
+		memory_put(memory, mm, member, units);
+	else if (memory)
+		lose(LOSS_MEMORY_SIZE);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
