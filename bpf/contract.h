@@ -247,10 +247,11 @@ struct memory {
 struct memory_sums {
 	__u64 foreign;             /* changes while no thread of the program was current, count */
 	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in RSS_UNIT */
+	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
 };
 
 _Static_assert(sizeof(struct memory) == 40, "memory");
-_Static_assert(sizeof(struct memory_sums) == 40, "memory_sums");
+_Static_assert(sizeof(struct memory_sums) == 48, "memory_sums");
 
 _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct marks) == 8192, "marks");

@@ -57,10 +57,16 @@ struct trace_event_raw_rss_stat {
 	long size; /* bytes */
 };
 
+/* What a thread has counted and not yet handed in to its mm. Before Linux 6.2 (SPLIT_RSS_COUNTING). */
+struct task_rss_stat {
+	int events;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	struct mm_struct *mm;
+	struct task_rss_stat rss_stat;
 	struct signal_struct *signal;
 	unsigned long nvcsw;  /* voluntary context switches */
 	unsigned long nivcsw; /* involuntary context switches */

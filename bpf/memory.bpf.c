@@ -97,6 +97,8 @@ int BPF_PROG(rss_stat_owner, struct mm_struct *mm, int member)
 	note->mm = (__u64)mm;
 	note->tid = (__u32)bpf_get_current_pid_tgid();
 	note->member = member;
+	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
+		sums->deferred = 1;
 	if (!current_is_marked())
 		__sync_fetch_and_add(&sums->foreign, 1);
 	return 0;

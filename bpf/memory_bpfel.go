@@ -82,9 +82,10 @@ type memoryMemory struct {
 }
 
 type memoryMemorySums struct {
-	_       structs.HostLayout
-	Foreign uint64
-	Change  [4]uint64
+	_        structs.HostLayout
+	Foreign  uint64
+	Change   [4]uint64
+	Deferred uint64
 }
 
 type memoryNote struct {

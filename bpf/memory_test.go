@@ -1,47 +1,369 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-func TestPeakOfOneThread(t *testing.T) {
-	const pages = 10007
-	w := watch(t, Options{}, "touch", "1", strconv.Itoa(pages))
-	before := w.gauge(GaugeRSS)
-	w.say("go")
-	var truth any
-	w.truth(&truth)
-	fmt.Println(before, w.gauge(GaugeRSS))
+// rss is the sum of the processes' Rss in smaps_rollup, which walks their page tables: bytes.
+func rss(t testing.TB, pids ...int) int64 {
+	t.Helper()
+	var sum int64
+	for _, pid := range pids {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(raw), "\nRss:")
+		kib, err := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += kib << 10
+	}
+	return sum
+}
+
+// bound is what the gauge may be wrong by, bytes.
+func (w *watched) bound() int64 {
+	w.t.Helper()
+	sums, err := w.probes.MemorySums()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return sums.Bound(int64(w.gauge(GaugeThreads).Peak), int64(runtime.NumCPU()), int64(os.Getpagesize()))
+}
+
+// isResident compares the gauge with the page tables of the processes, which are quiet, but for the runtime's own
+// threads: it is looked again until no change falls between two looks. Gives the page tables' figure.
+func (w *watched) isResident(pids ...int) int64 {
+	w.t.Helper()
+	for range 100 {
+		before := w.gauge(GaugeRSS)
+		truth := rss(w.t, pids...)
+		if after := w.gauge(GaugeRSS); after != before {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		now := int64(before.Now) * RSSUnit
+		if off := now - truth; max(off, -off) > w.bound() {
+			w.t.Errorf("%d bytes resident, the page tables have %d: off by %d, bound %d", now, truth, off, w.bound())
+		} else {
+			w.t.Logf("%d bytes resident, off by %d, bound %d", now, off, w.bound())
+		}
+		return truth
+	}
+	w.t.Fatal("never quiet")
+	return 0
+}
+
+// hasNothing waits until the memory of all processes has gone: exit_mmap may run after the parent was told.
+func (w *watched) hasNothing() {
+	w.t.Helper()
+	w.gaugeReaches(GaugeRSS, 0)
+	if left, err := values[uint64, memoryMemory](w.probes.objects["memory"].Maps[memoryMapMemories]); err != nil || len(left) > 0 {
+		w.t.Errorf("entries left: %+v, %v", left, err)
+	}
+}
+
+const touchPages = 5003 // of 4 KiB, about 20 MB
+
+// Two threads touch and free twice: the peak and the curve are those of the page tables.
+func TestPeakAndCurveOfMemory(t *testing.T) {
+	_, in, out := start(t, "touch", "1", fmt.Sprint(3*touchPages), "1") // a neighbour, which does not count
+	if line, err := out.ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	w := watch(t, Options{}, "touch", "2", fmt.Sprint(touchPages), "2")
+	if _, err := io.WriteString(in, "go\n"); err != nil {
+		t.Fatal(err)
+	}
+	pid := w.cmd.Process.Pid
+	ready := w.isResident(pid)
+	var high, low int64
+	for range 2 {
+		w.say("fill")
+		w.expect("full")
+		high = max(high, w.isResident(pid))
+		time.Sleep(5 * time.Millisecond) // a bucket of its own
+		w.say("free")
+		w.expect("empty")
+		low = max(low, w.isResident(pid))
+		time.Sleep(5 * time.Millisecond)
+	}
+	const grown = 2 * touchPages * 4096
+	bound, slack := w.bound(), int64(1<<20) // the runtime's own
+	peak := int64(w.gauge(GaugeRSS).Peak) * RSSUnit
+	if peak < high-bound || peak > high+bound+slack {
+		t.Errorf("peak %d, the page tables had %d, bound %d", peak, high, bound)
+	}
+	if by := peak - ready; by < grown-bound || by > grown+bound+slack {
+		t.Errorf("grew by %d to its peak, the program by %d, bound %d", by, grown, bound)
+	}
+	curve, err := w.probes.Curve(GaugeRSS, uint64(ready/RSSUnit), now()-w.gate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if humps := countHumps(curve, (high-bound)/RSSUnit, (low+bound)/RSSUnit); humps != 2 {
+		t.Errorf("%d humps above %d with a valley below %d, want 2: %v", humps, high, low, curve)
+	}
+	if top := slices.Max(curve.Greatest); uint64(top) != w.gauge(GaugeRSS).Peak {
+		t.Errorf("the curve's greatest value is %d, the gauge's %d", top, w.gauge(GaugeRSS).Peak)
+	}
+	w.say("end")
+	w.truth(new(any))
 	w.finish()
-	fmt.Println(w.gauge(GaugeRSS))
-	fmt.Println(w.probes.MemorySums())
-	c, _ := w.probes.Costs()
-	fmt.Println(c)
+	w.hasNothing()
 	w.noLoss()
 }
 
-// playTouch lets args[0] threads touch args[1] pages each and give them back, twice.
+// countHumps counts how often a curve comes from low or below to high or above.
+func countHumps(c Curve, high, low int64) int {
+	humps, down := 0, true
+	for i := range c.Greatest {
+		if down && c.Greatest[i] >= high {
+			humps, down = humps+1, false
+		}
+		if c.Least[i] <= low {
+			down = true
+		}
+	}
+	return humps
+}
+
+// A forked child has its parent's pages before its first instruction, and then its own; both count.
+func TestMemoryOfFork(t *testing.T) {
+	w := watch(t, Options{}, "fork", fmt.Sprint(touchPages))
+	w.say("fork")
+	var child int
+	w.truth(&child)
+	parent := w.cmd.Process.Pid
+	if child <= 0 {
+		t.Fatalf("child %d", child)
+	}
+	if both, one := w.isResident(parent, child), rss(t, parent); both < one+touchPages*4096 {
+		t.Errorf("%d bytes of both, %d of the parent", both, one)
+	}
+	w.say("end")
+	w.truth(new(any))
+	w.isResident(parent)
+	w.finish()
+	w.hasNothing()
+	w.noLoss()
+}
+
+// What a program had before it execs is gone with it, and counts before the gate only where it was before the gate.
+func TestMemoryOfExec(t *testing.T) {
+	w := watch(t, Options{}, "replace", fmt.Sprint(touchPages))
+	early := w.gauge(GaugeRSS)
+	if early.Peak != 0 || early.Early < early.Now || early.Now == 0 {
+		t.Errorf("at the gate: %+v", early)
+	}
+	w.say("fill")
+	w.expect("full")
+	full := w.isResident(w.cmd.Process.Pid)
+	w.say("exec")
+	w.expect("ready")
+	if now := w.isResident(w.cmd.Process.Pid); now > full-touchPages*4096/2 {
+		t.Errorf("%d bytes after exec, %d before", now, full)
+	}
+	gauge := w.gauge(GaugeRSS)
+	if int64(gauge.Peak)*RSSUnit < full-w.bound() || gauge.Early != early.Early {
+		t.Errorf("gauge %+v, %+v at the gate, %d bytes before exec", gauge, early, full)
+	}
+	w.say("go")
+	w.truth(new(any))
+	w.finish()
+	w.hasNothing()
+	w.noLoss()
+}
+
+// Processes of a short life come and go, most of which share their parent's memory until they exec.
+func TestMemoryOfShortLives(t *testing.T) {
+	sink, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	w := watch(t, Options{}, "family", sink.LocalAddr().String(), "3", "2")
+	w.say("go")
+	w.truth(new(any))
+	w.isResident(w.cmd.Process.Pid)
+	peak, now := w.gauge(GaugeRSS).Peak, w.gauge(GaugeRSS).Now
+	if peak < 2*now {
+		t.Errorf("peak %d of a family, %d of its head", peak, now)
+	}
+	w.finish()
+	w.hasNothing()
+	w.noLoss()
+}
+
+// What finds no room in the table is lost, once a process, and what is in it is right.
+func TestLossOfMemories(t *testing.T) {
+	w := watch(t, Options{Memories: 1}, "fork", fmt.Sprint(touchPages))
+	w.say("fork")
+	w.truth(new(int))
+	w.isResident(w.cmd.Process.Pid)
+	if lost := w.lost("memories_full"); lost != 1 {
+		t.Errorf("%d lost, want 1", lost)
+	}
+	w.say("end")
+	w.truth(new(any))
+	w.finish()
+	w.hasNothing()
+}
+
+func mapPages(n int) ([]byte, error) {
+	memory, err := unix.Mmap(-1, 0, n*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANONYMOUS|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, err
+	}
+	return memory, unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
+}
+
+func touch(memory []byte) {
+	for i := 0; i < len(memory); i += 4096 {
+		memory[i] = 1
+	}
+}
+
+// playTouch lets args[0] threads touch args[1] pages each and give them back: args[2] times.
 func playTouch(s stage, args []string) error {
-	pages, err := strconv.Atoi(args[1])
+	var n [3]int
+	for i := range n {
+		var err error
+		if n[i], err = strconv.Atoi(args[i]); err != nil {
+			return err
+		}
+	}
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	for range n[2] {
+		done, leave := make(chan error), make(chan struct{})
+		for range n[0] {
+			go func() {
+				runtime.LockOSThread()
+				memory, err := mapPages(n[1])
+				if err == nil {
+					touch(memory)
+				}
+				done <- err
+				<-leave
+				done <- unix.Munmap(memory)
+			}()
+		}
+		for _, word := range []string{"full", "empty"} {
+			var errs []error
+			for range n[0] {
+				errs = append(errs, <-done)
+			}
+			if err := errors.Join(errs...); err != nil {
+				return err
+			}
+			if err := s.pause(word); err != nil {
+				return err
+			}
+			if word == "full" {
+				for range n[0] {
+					leave <- struct{}{}
+				}
+			}
+		}
+	}
+	return s.end(nil)
+}
+
+// playFork forks a child, without exec, that touches args[0] pages.
+func playFork(s stage, args []string) error {
+	pages, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	up, down := make([]int, 2), make([]int, 2)
+	if err := errors.Join(unix.Pipe(up), unix.Pipe(down)); err != nil {
+		return err
+	}
+	memory, err := mapPages(pages)
 	if err != nil {
 		return err
 	}
 	if err := s.pause("ready"); err != nil {
 		return err
 	}
-	memory, err := unix.Mmap(-1, 0, pages*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANONYMOUS|unix.MAP_PRIVATE)
-	if err != nil {
+	child, errno := forkAndTouch(memory, up[1], down)
+	if errno != 0 {
+		return errno
+	}
+	if _, err := unix.Read(up[0], make([]byte, 1)); err != nil {
 		return err
+	}
+	if err := s.pause(strconv.Itoa(child)); err != nil {
+		return err
+	}
+	if err := unix.Close(down[1]); err != nil {
+		return err
+	}
+	if _, err := unix.Wait4(child, nil, 0, nil); err != nil {
+		return err
+	}
+	return s.end(nil)
+}
+
+// forkAndTouch gives the child's pid. The child is one thread of a Go program that has lost the others: it calls
+// nothing but the kernel.
+//
+//go:norace
+func forkAndTouch(memory []byte, up int, down []int) (int, syscall.Errno) {
+	var b [1]byte
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, _, errno := syscall.RawSyscall(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0)
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
 	}
 	for i := 0; i < len(memory); i += 4096 {
 		memory[i] = 1
 	}
-	if err := unix.Munmap(memory); err != nil {
+	syscall.RawSyscall(syscall.SYS_WRITE, uintptr(up), uintptr(unsafe.Pointer(&b)), 1)
+	syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(down[1]), 0, 0)
+	syscall.RawSyscall(syscall.SYS_READ, uintptr(down[0]), uintptr(unsafe.Pointer(&b)), 1) // until the parent closes it
+	syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+	panic("not reached")
+}
+
+// playReplace touches args[0] pages, and execs a program that touches a few.
+func playReplace(s stage, args []string) error {
+	pages, err := strconv.Atoi(args[0])
+	if err != nil {
 		return err
 	}
-	return s.end(nil)
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	memory, err := mapPages(pages)
+	if err != nil {
+		return err
+	}
+	touch(memory)
+	if err := s.pause("full"); err != nil {
+		return err
+	}
+	if err := os.Setenv(programEnv, "touch"); err != nil {
+		return err
+	}
+	return unix.Exec("/proc/self/exe", []string{"touch", "1", "23", "0"}, os.Environ())
 }

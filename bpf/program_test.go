@@ -38,6 +38,8 @@ var programs = map[string]func(stage, []string) error{
 	"resend":   playResend,
 	"sockets":  playSockets,
 	"touch":    playTouch,
+	"fork":     playFork,
+	"replace":  playReplace,
 }
 
 // stage is a program's end of the conversation with the test.

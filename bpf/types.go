@@ -37,9 +37,6 @@ const (
 	GaugeRSS      = taskGaugeIdGAUGE_RSS // in RSSUnit
 )
 
-// RSSUnit is what GaugeRSS counts in, bytes: RSS_UNIT.
-const RSSUnit = 4096
-
 // ThreadName gives a thread's comm. It is the watched program's own choice: any bytes but NUL.
 func ThreadName(t Thread) string {
 	comm := unsafe.Slice((*byte)(unsafe.Pointer(&t.Comm[0])), len(t.Comm))
