@@ -175,6 +175,7 @@ int rss_stat_size(struct trace_event_raw_rss_stat *ctx)
 		lose(LOSS_MEMORY_SIZE);
 		return 0;
 	}
+	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
 	/* Below 0 for a moment before Linux 6.2, where threads hand in what they have counted one after the other. */
 	units = size < 0 ? 0 : size / RSS_UNIT;
 	memory = memory_of(mm, ctx->mm_id, member, units);

@@ -21,8 +21,8 @@ func (w *Watch) collect() error {
 	}
 	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectCurves(), w.collectStacks(),
-		w.collectLosses(),
+		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectMemory(), w.collectCurves(),
+		w.collectStacks(), w.collectLosses(),
 	)
 }
 
@@ -181,6 +181,14 @@ func (w *Watch) collectCurves() error {
 		}
 		w.trial.Curves[c.name] = recording.Curve(curve)
 	}
+	if !w.c.probes.Has(objectMemory) {
+		return nil
+	}
+	curve, err := w.c.probes.Curve(bpf.GaugeRSS, w.atGate.rss.Now, elapsed)
+	if err != nil {
+		return err
+	}
+	w.trial.Curves[recording.CurveRSS] = curveInBytes(curve)
 	return nil
 }
 
