@@ -42,7 +42,7 @@ enum loss {
 enum gauge_id {
 	GAUGE_THREADS,  /* threads alive */
 	GAUGE_AWAITING, /* connections that await a reply */
-	GAUGE_RSS,      /* resident memory, in RSS_UNIT */
+	GAUGE_RSS,      /* resident memory, in units of RSS_SHIFT */
 	GAUGE_MAX,
 };
 
@@ -225,7 +225,7 @@ struct weight {
 };
 
 /* Memory. A gauge has 32 bits: in bytes they would end at 4 GiB, in units of the smallest page at 16 TiB. */
-#define RSS_UNIT 4096
+#define RSS_SHIFT 12 /* bytes to units */
 
 /* The kernel's counters of an mm: the anonymous enum of include/linux/mm_types_task.h. */
 enum mm_member {
@@ -238,7 +238,7 @@ enum mm_member {
 
 /* Value of `memories`, by address of the mm. */
 struct memory {
-	__u64 units[MM_MEMBERS]; /* as last told, in RSS_UNIT */
+	__s64 units[MM_MEMBERS]; /* as last told */
 	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it */
 	__u32 _pad;
 };
@@ -246,7 +246,7 @@ struct memory {
 /* Value of `memory_sums`. */
 struct memory_sums {
 	__u64 foreign;             /* changes while no thread of the program was current, count */
-	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in RSS_UNIT */
+	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in units */
 	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
 };
 

@@ -59,7 +59,7 @@ struct trace_event_raw_rss_stat {
 
 /* What a thread has counted and not yet handed in to its mm. Before Linux 6.2 (SPLIT_RSS_COUNTING). */
 struct task_rss_stat {
-	int events;
+	int count[4];
 };
 
 struct task_struct {

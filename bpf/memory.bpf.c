@@ -51,6 +51,24 @@ struct {
 	__type(value, struct note);
 } notes SEC(".maps");
 
+/* Before Linux 6.2 a thread counts its page faults itself and hands in the sum at every 65th (SPLIT_RSS_COUNTING,
+ * mm/memory.c): with 16 pages of a file a fault a hundred threads can keep 400 MB to themselves. There the third program
+ * looks at each fault's end; set by Go before load. */
+const volatile bool follow_threads = false;
+const volatile __u32 page_units = 1; /* the page size in units of RSS_SHIFT */
+
+/* What a thread has in the gauge beside what its mm has, in pages. Freed with the task. */
+struct hoard {
+	__s64 pages[MM_MEMBERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct hoard);
+} hoards SEC(".maps");
+
 /* Whose memory is it? The owner is right where `current` is not: for fork, which fills the child's mm in the
  * parent's name (the child still has the parent's tgid then); for exec, which fills an mm that nobody runs in yet; for
  * reclaim; and for a child that lives in its parent's mm until it execs. */
@@ -137,23 +155,55 @@ static __always_inline struct memory *memory_of(__u64 mm, __u32 mm_id, __u32 mem
 	return memory;
 }
 
-/* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
- * order is right again with the next change. */
-static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 member, __u64 units)
+static __always_inline void rss_move(__u32 member, __s64 delta)
 {
 	struct session *session = session_now();
 	__u64 now = bpf_ktime_get_ns();
 	struct memory_sums *sums;
-	__s64 delta;
 	__u32 zero = 0;
 
-	delta = units - __sync_lock_test_and_set(&memory->units[member], units);
 	sums = bpf_map_lookup_elem(&memory_sums, &zero);
 	if (!session || !sums || !delta)
 		return;
 	gauge_add(GAUGE_RSS, delta, now);
 	if (session->gate_ns && now >= session->gate_ns)
 		atomic_max(&sums->change[member], delta < 0 ? -delta : delta);
+}
+
+/* What a thread has counted and not handed in, pages. */
+static __always_inline __s64 counted(struct task_struct *task, __u32 member)
+{
+	int pages = 0;
+
+	bpf_core_read(&pages, sizeof(pages), &task->rss_stat.count[member]);
+	return pages;
+}
+
+/* A thread hands in what it has counted itself: what of it is in the gauge already. Known by its being just the
+ * change of the mm's counter; a wrong guess lasts until the thread's next page fault. */
+static __always_inline __s64 handed_in(__u32 member, __s64 by)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+	__s64 had;
+
+	if (!hoard || by != counted(task, member) * page_units)
+		return 0;
+	had = hoard->pages[member];
+	hoard->pages[member] = 0;
+	return had * page_units;
+}
+
+/* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
+ * order is right again with the next change. */
+static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 member, __u64 units)
+{
+	__s64 delta = units - __sync_lock_test_and_set(&memory->units[member], units);
+
+	if (follow_threads && bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
+		rss_move(member, delta - handed_in(member, delta));
+	else
+		rss_move(member, delta);
 	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
 		bpf_map_delete_elem(&memories, &mm);
 }
@@ -176,13 +226,58 @@ int rss_stat_size(struct trace_event_raw_rss_stat *ctx)
 		return 0;
 	}
 	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
-	/* Below 0 for a moment before Linux 6.2, where threads hand in what they have counted one after the other. */
-	units = size < 0 ? 0 : size / RSS_UNIT;
+	/* Below 0 before Linux 6.2 where one thread gives back what another has not handed in. */
+	units = size >> RSS_SHIFT;
 	memory = memory_of(mm, ctx->mm_id, member, units);
 	if (memory && memory->mm_id == ctx->mm_id)
 		memory_put(memory, mm, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
+	return 0;
+}
+
+/* What the current thread has counted and not handed in is resident all the same. */
+static __always_inline void hoard_follow(struct hoard *hoard, struct task_struct *task)
+{
+	ROLLED for (int i = 0; i < MM_MEMBERS; i++) {
+		__s64 delta = counted(task, i) - hoard->pages[i];
+
+		if (i == MM_SWAP || !delta)
+			continue;
+		hoard->pages[i] += delta;
+		rss_move(i, delta * page_units);
+	}
+}
+
+SEC("fexit/handle_mm_fault")
+int BPF_PROG(handle_mm_fault)
+{
+	struct task_struct *task;
+	struct hoard *hoard;
+	__u64 mm;
+
+	if (!current_is_marked())
+		return 0;
+	task = bpf_get_current_task_btf();
+	mm = (__u64)task->mm;
+	if (!bpf_map_lookup_elem(&memories, &mm)) /* another's, or lost */
+		return 0;
+	hoard = bpf_task_storage_get(&hoards, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (hoard)
+		hoard_follow(hoard, task);
+	else
+		lose(LOSS_THREADS);
+	return 0;
+}
+
+/* The thread has handed in all by now. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(hoard_exit, struct task_struct *task)
+{
+	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+
+	if (hoard)
+		hoard_follow(hoard, task);
 	return 0;
 }
 

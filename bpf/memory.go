@@ -2,14 +2,14 @@ package bpf
 
 import "fmt"
 
-// RSSUnit is what GaugeRSS counts in, bytes: RSS_UNIT.
-const RSSUnit = 4096
+// RSSUnit is what GaugeRSS counts in, bytes: RSS_SHIFT.
+const RSSUnit = 1 << 12
 
 // MemorySums says how exact GaugeRSS is.
 type MemorySums struct {
 	Foreign  uint64 // changes while no thread of the program was current (reclaim), count
 	Change   uint64 // greatest change at once since the gate, summed over file, anonymous and shared memory, in RSSUnit
-	Deferred bool   // threads count for themselves first and hand in later (before Linux 6.2)
+	Deferred bool   // threads count for themselves first and hand in later (before Linux 6.2), and are not followed
 }
 
 // MemorySums reads the sums of the object "memory".
@@ -22,7 +22,7 @@ func (p *Probes) MemorySums() (MemorySums, error) {
 	if err := memory.Maps[memoryMapMemorySums].Lookup(uint32(0), &raw); err != nil {
 		return MemorySums{}, fmt.Errorf("map %s: %w", memoryMapMemorySums, err)
 	}
-	sums := MemorySums{Foreign: raw.Foreign, Deferred: raw.Deferred != 0}
+	sums := MemorySums{Foreign: raw.Foreign, Deferred: raw.Deferred != 0 && memory.Programs[memoryProgHandleMmFault] == nil}
 	for _, units := range raw.Change {
 		sums.Change += units
 	}

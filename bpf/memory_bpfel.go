@@ -51,6 +51,11 @@ const (
 	memoryGaugeIdGAUGE_MAX      memoryGaugeId = 3
 )
 
+type memoryHoard struct {
+	_     structs.HostLayout
+	Pages [4]int64
+}
+
 type memoryLoss uint32
 
 const (
@@ -76,7 +81,7 @@ type memoryMarks struct {
 
 type memoryMemory struct {
 	_     structs.HostLayout
-	Units [4]uint64
+	Units [4]int64
 	MmId  uint32
 	Pad   uint32
 }
@@ -154,22 +159,27 @@ type memoryWeightKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	memoryMapCurves        = "curves"
-	memoryMapEvents        = "events"
-	memoryMapGauges        = "gauges"
-	memoryMapHomeless      = "homeless"
-	memoryMapLosses        = "losses"
-	memoryMapMarks         = "marks"
-	memoryMapMemories      = "memories"
-	memoryMapMemorySums    = "memory_sums"
-	memoryMapNotes         = "notes"
-	memoryMapSessions      = "sessions"
-	memoryMapStacks        = "stacks"
-	memoryMapTargets       = "targets"
-	memoryMapThreads       = "threads"
-	memoryMapWeights       = "weights"
-	memoryProgRssStatOwner = "rss_stat_owner"
-	memoryProgRssStatSize  = "rss_stat_size"
+	memoryMapCurves         = "curves"
+	memoryMapEvents         = "events"
+	memoryMapGauges         = "gauges"
+	memoryMapHoards         = "hoards"
+	memoryMapHomeless       = "homeless"
+	memoryMapLosses         = "losses"
+	memoryMapMarks          = "marks"
+	memoryMapMemories       = "memories"
+	memoryMapMemorySums     = "memory_sums"
+	memoryMapNotes          = "notes"
+	memoryMapSessions       = "sessions"
+	memoryMapStacks         = "stacks"
+	memoryMapTargets        = "targets"
+	memoryMapThreads        = "threads"
+	memoryMapWeights        = "weights"
+	memoryProgHandleMmFault = "handle_mm_fault"
+	memoryProgHoardExit     = "hoard_exit"
+	memoryProgRssStatOwner  = "rss_stat_owner"
+	memoryProgRssStatSize   = "rss_stat_size"
+	memoryVarFollowThreads  = "follow_threads"
+	memoryVarPageUnits      = "page_units"
 )
 
 // loadMemory returns the embedded CollectionSpec for memory.
@@ -214,8 +224,10 @@ type memorySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryProgramSpecs struct {
-	RssStatOwner *ebpf.ProgramSpec `ebpf:"rss_stat_owner"`
-	RssStatSize  *ebpf.ProgramSpec `ebpf:"rss_stat_size"`
+	HandleMmFault *ebpf.ProgramSpec `ebpf:"handle_mm_fault"`
+	HoardExit     *ebpf.ProgramSpec `ebpf:"hoard_exit"`
+	RssStatOwner  *ebpf.ProgramSpec `ebpf:"rss_stat_owner"`
+	RssStatSize   *ebpf.ProgramSpec `ebpf:"rss_stat_size"`
 }
 
 // memoryMapSpecs contains maps before they are loaded into the kernel.
@@ -225,6 +237,7 @@ type memoryMapSpecs struct {
 	Curves     *ebpf.MapSpec `ebpf:"curves"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Gauges     *ebpf.MapSpec `ebpf:"gauges"`
+	Hoards     *ebpf.MapSpec `ebpf:"hoards"`
 	Homeless   *ebpf.MapSpec `ebpf:"homeless"`
 	Losses     *ebpf.MapSpec `ebpf:"losses"`
 	Marks      *ebpf.MapSpec `ebpf:"marks"`
@@ -242,6 +255,8 @@ type memoryMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryVariableSpecs struct {
+	FollowThreads *ebpf.VariableSpec `ebpf:"follow_threads"`
+	PageUnits     *ebpf.VariableSpec `ebpf:"page_units"`
 }
 
 // memoryObjects contains all objects after they have been loaded into the kernel.
@@ -267,6 +282,7 @@ type memoryMaps struct {
 	Curves     *ebpf.Map `ebpf:"curves"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Gauges     *ebpf.Map `ebpf:"gauges"`
+	Hoards     *ebpf.Map `ebpf:"hoards"`
 	Homeless   *ebpf.Map `ebpf:"homeless"`
 	Losses     *ebpf.Map `ebpf:"losses"`
 	Marks      *ebpf.Map `ebpf:"marks"`
@@ -285,6 +301,7 @@ func (m *memoryMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Hoards,
 		m.Homeless,
 		m.Losses,
 		m.Marks,
@@ -303,18 +320,24 @@ func (m *memoryMaps) Close() error {
 //
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryVariables struct {
+	FollowThreads *ebpf.Variable `ebpf:"follow_threads"`
+	PageUnits     *ebpf.Variable `ebpf:"page_units"`
 }
 
 // memoryPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryPrograms struct {
-	RssStatOwner *ebpf.Program `ebpf:"rss_stat_owner"`
-	RssStatSize  *ebpf.Program `ebpf:"rss_stat_size"`
+	HandleMmFault *ebpf.Program `ebpf:"handle_mm_fault"`
+	HoardExit     *ebpf.Program `ebpf:"hoard_exit"`
+	RssStatOwner  *ebpf.Program `ebpf:"rss_stat_owner"`
+	RssStatSize   *ebpf.Program `ebpf:"rss_stat_size"`
 }
 
 func (p *memoryPrograms) Close() error {
 	return _MemoryClose(
+		p.HandleMmFault,
+		p.HoardExit,
 		p.RssStatOwner,
 		p.RssStatSize,
 	)

@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -38,7 +39,11 @@ var objects = []object{
 		sockProgUnixDgramSendmsg, sockProgUnixDgramRecvmsg,
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
 	}}},
-	{"memory", loadMemory, [][]string{{memoryProgRssStatOwner, memoryProgRssStatSize}}},
+	{"memory", loadMemory, [][]string{{
+		memoryProgRssStatOwner, memoryProgRssStatSize, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
+	}, {
+		memoryProgRssStatOwner, memoryProgRssStatSize,
+	}}},
 }
 
 // sharedMaps are the maps of maps.bpf.h.
@@ -84,9 +89,15 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 			m.MaxEntries = size
 		}
 	}
-	if v := spec.Variables[variableCollectStacks]; v != nil {
-		if err := v.Set(opts.Stacks); err != nil {
-			return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+	for name, value := range map[string]any{
+		variableCollectStacks:  opts.Stacks,
+		memoryVarFollowThreads: spec.Programs[memoryProgHandleMmFault] != nil,
+		memoryVarPageUnits:     uint32(os.Getpagesize() / RSSUnit),
+	} {
+		if v := spec.Variables[name]; v != nil {
+			if err := v.Set(value); err != nil {
+				return nil, fmt.Errorf("set %s: %w", name, err)
+			}
 		}
 	}
 	return spec, nil

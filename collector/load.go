@@ -3,6 +3,7 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -45,7 +46,8 @@ func readLoad(fs procfs.FS) (load, error) {
 	return l, nil
 }
 
-func seconds(s float64) int64 { return int64(s * float64(time.Second)) }
+// seconds undoes the division by USER_HZ.
+func seconds(s float64) int64 { return int64(math.Round(s*100)) * int64(10*time.Millisecond) }
 
 // since gives what the machine did between two looks. The kernel's own sums can step back a little (steal, and time
 // that is split anew between user and system).
