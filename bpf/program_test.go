@@ -40,6 +40,7 @@ var programs = map[string]func(stage, []string) error{
 	"touch":    playTouch,
 	"fork":     playFork,
 	"replace":  playReplace,
+	"kinds":    playKinds,
 }
 
 // stage is a program's end of the conversation with the test.
