@@ -34,7 +34,7 @@ enum loss {
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
 	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
-	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run, or for another one */
+	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run */
 	LOSS_MAX,
 };
 

@@ -3,9 +3,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 
 /* How much memory is resident, and how much was at most? Two programs on the one tracepoint kmem:rss_stat, because
- * each of its forms has half of the answer: tp_btf has the mm's address and so its owner, the classic record has the
- * exact size. (From Linux 6.2 the counter is spread over the CPUs, f1a7941243c1; the record sums it up.) The first
- * one, attached first and so called first, leaves a note for the second on its CPU. */
+ * each of its forms has half of the answer: the classic record has the exact size (from Linux 6.2 the counter is spread
+ * over the CPUs, f1a7941243c1; the record sums it up), tp_btf has the mm's address and so its owner. The first leaves a
+ * note for the second on its CPU. It is attached first, and so it is called first, whoever else uses the tracepoint: all
+ * classic programs hang on one probe, which has its place from the first of them to the last. */
 #include "target.bpf.h"
 
 #include <bpf/bpf_core_read.h>
@@ -37,9 +38,11 @@ struct {
 
 /* What the first program tells the second. */
 struct note {
-	__u64 mm; /* 0: not ours */
+	__s64 size; /* bytes */
 	__u32 tid;
+	__u32 mm_id;
 	__u32 member;
+	__u32 fresh; /* 0: taken */
 };
 
 /* 0 → the note. Not for a task but for a CPU: both programs run within one call of the tracepoint, which can't be
@@ -95,31 +98,6 @@ static __always_inline bool is_ours(struct mm_struct *mm)
 	}
 	/* Its last user has left, or has begun to: it goes on as ours until it is empty. */
 	return bpf_map_lookup_elem(&memories, &key) || bpf_map_lookup_elem(&homeless, &key);
-}
-
-SEC("tp_btf/rss_stat")
-int BPF_PROG(rss_stat_owner, struct mm_struct *mm, int member)
-{
-	struct memory_sums *sums;
-	struct note *note;
-	__u32 zero = 0;
-
-	if (member == MM_SWAP || !is_ours(mm))
-		return 0;
-	note = bpf_map_lookup_elem(&notes, &zero);
-	sums = bpf_map_lookup_elem(&memory_sums, &zero);
-	if (!note || !sums)
-		return 0;
-	if (note->mm)
-		lose(LOSS_MEMORY_SIZE);
-	note->mm = (__u64)mm;
-	note->tid = (__u32)bpf_get_current_pid_tgid();
-	note->member = member;
-	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
-		sums->deferred = 1;
-	if (!current_is_marked())
-		__sync_fetch_and_add(&sums->foreign, 1);
-	return 0;
 }
 
 /* An mm that finds no room is remembered until it is empty, so that it is lost once: its address is used again. */
@@ -211,28 +189,67 @@ static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 me
 SEC("tracepoint/kmem/rss_stat")
 int rss_stat_size(struct trace_event_raw_rss_stat *ctx)
 {
-	__u32 zero = 0, member = ctx->member;
+	__u32 zero = 0;
 	struct note *note = bpf_map_lookup_elem(&notes, &zero);
-	struct memory *memory;
-	__s64 size = ctx->size;
-	__u64 mm, units;
 
-	if (!note || !note->mm)
+	if (!note)
 		return 0;
-	mm = note->mm;
-	note->mm = 0;
-	if (note->tid != (__u32)bpf_get_current_pid_tgid() || note->member != member || member >= MM_MEMBERS) {
+	note->size = ctx->size;
+	note->tid = (__u32)bpf_get_current_pid_tgid();
+	note->mm_id = ctx->mm_id;
+	note->member = ctx->member;
+	note->fresh = 1;
+	return 0;
+}
+
+/* Takes the note of the change that this tracepoint's call is about. */
+static __always_inline struct note *note_take(__u32 member)
+{
+	__u32 zero = 0;
+	struct note *note = bpf_map_lookup_elem(&notes, &zero);
+
+	if (!note || !note->fresh || note->tid != (__u32)bpf_get_current_pid_tgid() || note->member != member)
+		return 0;
+	note->fresh = 0;
+	return note;
+}
+
+static __always_inline void rss_changed(__u64 mm, __u32 member)
+{
+	struct note *note = note_take(member);
+	struct memory *memory;
+	__u64 units;
+
+	if (!note) {
 		lose(LOSS_MEMORY_SIZE);
-		return 0;
+		return;
 	}
-	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
 	/* Below 0 before Linux 6.2 where one thread gives back what another has not handed in. */
-	units = size >> RSS_SHIFT;
-	memory = memory_of(mm, ctx->mm_id, member, units);
-	if (memory && memory->mm_id == ctx->mm_id)
+	units = note->size >> RSS_SHIFT;
+	memory = memory_of(mm, note->mm_id, member, units);
+	if (memory && memory->mm_id == note->mm_id)
 		memory_put(memory, mm, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
+}
+
+SEC("tp_btf/rss_stat")
+int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
+{
+	__u32 zero = 0, member = kind;
+	struct memory_sums *sums;
+
+	if (member == MM_SWAP || member >= MM_MEMBERS || !is_ours(mm))
+		return 0;
+	sums = bpf_map_lookup_elem(&memory_sums, &zero);
+	if (!sums)
+		return 0;
+	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
+		sums->deferred = 1;
+	if (!current_is_marked())
+		__sync_fetch_and_add(&sums->foreign, 1);
+	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
+	rss_changed((__u64)mm, member);
 	return 0;
 }
 

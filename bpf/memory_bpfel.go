@@ -95,9 +95,11 @@ type memoryMemorySums struct {
 
 type memoryNote struct {
 	_      structs.HostLayout
-	Mm     uint64
+	Size   int64
 	Tid    uint32
+	MmId   uint32
 	Member uint32
+	Fresh  uint32
 }
 
 type memorySession struct {
@@ -176,7 +178,7 @@ const (
 	memoryMapWeights        = "weights"
 	memoryProgHandleMmFault = "handle_mm_fault"
 	memoryProgHoardExit     = "hoard_exit"
-	memoryProgRssStatOwner  = "rss_stat_owner"
+	memoryProgRssStat       = "rss_stat"
 	memoryProgRssStatSize   = "rss_stat_size"
 	memoryVarFollowThreads  = "follow_threads"
 	memoryVarPageUnits      = "page_units"
@@ -226,7 +228,7 @@ type memorySpecs struct {
 type memoryProgramSpecs struct {
 	HandleMmFault *ebpf.ProgramSpec `ebpf:"handle_mm_fault"`
 	HoardExit     *ebpf.ProgramSpec `ebpf:"hoard_exit"`
-	RssStatOwner  *ebpf.ProgramSpec `ebpf:"rss_stat_owner"`
+	RssStat       *ebpf.ProgramSpec `ebpf:"rss_stat"`
 	RssStatSize   *ebpf.ProgramSpec `ebpf:"rss_stat_size"`
 }
 
@@ -330,7 +332,7 @@ type memoryVariables struct {
 type memoryPrograms struct {
 	HandleMmFault *ebpf.Program `ebpf:"handle_mm_fault"`
 	HoardExit     *ebpf.Program `ebpf:"hoard_exit"`
-	RssStatOwner  *ebpf.Program `ebpf:"rss_stat_owner"`
+	RssStat       *ebpf.Program `ebpf:"rss_stat"`
 	RssStatSize   *ebpf.Program `ebpf:"rss_stat_size"`
 }
 
@@ -338,7 +340,7 @@ func (p *memoryPrograms) Close() error {
 	return _MemoryClose(
 		p.HandleMmFault,
 		p.HoardExit,
-		p.RssStatOwner,
+		p.RssStat,
 		p.RssStatSize,
 	)
 }

@@ -248,6 +248,33 @@ func TestMemoryOfEveryKind(t *testing.T) {
 	w.noLoss()
 }
 
+// Somebody else uses the tracepoint already, in both of its forms, and leaves while it is used here.
+func TestMemoryBesideAnotherUser(t *testing.T) {
+	needProbes(t)
+	other, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, Options{}, "touch", "1", fmt.Sprint(touchPages), "1")
+	ready := w.isResident(w.cmd.Process.Pid)
+	w.say("fill")
+	w.expect("full")
+	if full := w.isResident(w.cmd.Process.Pid); full < ready+touchPages*4096 {
+		t.Errorf("%d bytes, %d before", full, ready)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.say("free")
+	w.expect("empty")
+	w.isResident(w.cmd.Process.Pid)
+	w.say("end")
+	w.truth(new(any))
+	w.finish()
+	w.hasNothing()
+	w.noLoss()
+}
+
 // Processes of a short life come and go, most of which share their parent's memory until they exec.
 func TestMemoryOfShortLives(t *testing.T) {
 	sink, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -338,6 +365,27 @@ func playKinds(s stage, _ []string) error {
 		}
 	}
 	return s.end(nil)
+}
+
+func TestBoundOfMemory(t *testing.T) {
+	tests := []struct {
+		name                 string
+		sums                 MemorySums
+		threads, cpus, bound int64
+	}{
+		{"one thread is exact", MemorySums{Change: 512}, 1, 8, 0},
+		{"one CPU is exact", MemorySums{Change: 512}, 8, 1, 0},
+		{"before the first thread", MemorySums{}, 0, 8, 0},
+		{"a change under way on each other CPU", MemorySums{Change: 17}, 100, 8, 7 * 17 * 4096},
+		{"fewer threads than CPUs", MemorySums{Change: 17}, 3, 8, 2 * 17 * 4096},
+		{"reclaim runs anywhere", MemorySums{Change: 17, Foreign: 1}, 1, 8, 7 * 17 * 4096},
+		{"threads keep what they count", MemorySums{Deferred: true}, 3, 1, 3 * 65 * 16 * 4096},
+	}
+	for _, test := range tests {
+		if got := test.sums.Bound(test.threads, test.cpus, 4096); got != test.bound {
+			t.Errorf("%s: %d, want %d", test.name, got, test.bound)
+		}
+	}
 }
 
 func mapPages(n int) ([]byte, error) {

@@ -40,9 +40,9 @@ var objects = []object{
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
 	}}},
 	{"memory", loadMemory, [][]string{{
-		memoryProgRssStatOwner, memoryProgRssStatSize, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
+		memoryProgRssStatSize, memoryProgRssStat, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
 	}, {
-		memoryProgRssStatOwner, memoryProgRssStatSize,
+		memoryProgRssStatSize, memoryProgRssStat,
 	}}},
 }
 
@@ -133,11 +133,11 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-// attach attaches all programs of a collection, or none. Classic tracepoints come last: of two programs on one
+// attach attaches all programs of a collection, or none. Classic tracepoints come first: of two programs on one
 // tracepoint the kernel calls the one first that was attached first, and memory.bpf.c relies on that.
 func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
-	for _, kind := range []ebpf.ProgramType{ebpf.Tracing, ebpf.TracePoint} {
+	for _, kind := range []ebpf.ProgramType{ebpf.TracePoint, ebpf.Tracing} {
 		for name, program := range collection.Programs {
 			if program.Type() != kind || name == taskProgLiveThreads { // an iterator: run by reading it
 				continue
