@@ -142,7 +142,7 @@ func attach(collection *ebpf.Collection) ([]link.Link, error) {
 			if program.Type() != kind || name == taskProgLiveThreads { // an iterator: run by reading it
 				continue
 			}
-			l, err := attachProgram(program, hookOf[name])
+			l, err := attachProgram(name, program)
 			if err != nil {
 				for _, l := range links {
 					l.Close()
@@ -155,14 +155,14 @@ func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	return links, nil
 }
 
-// hookOf gives the classic tracepoints by program. A tracing program's hook is in its ELF section.
-var hookOf = map[string]struct{ group, name string }{
+// classics gives the hooks of programs on classic tracepoints.
+var classics = map[string]classic{
 	memoryProgRssStatSize: {"kmem", "rss_stat"},
 }
 
-func attachProgram(program *ebpf.Program, hook struct{ group, name string }) (link.Link, error) {
-	if program.Type() == ebpf.TracePoint {
-		return link.Tracepoint(hook.group, hook.name, program, nil)
+func attachProgram(name string, program *ebpf.Program) (link.Link, error) {
+	if hook, ok := classics[name]; ok {
+		return attachClassic(hook, program)
 	}
 	return link.AttachTracing(link.TracingOptions{Program: program})
 }
