@@ -144,6 +144,30 @@ func TestPeakAndCurveOfMemory(t *testing.T) {
 	w.noLoss()
 }
 
+// Eight threads that touch and free at once tell their changes in any order; when they are quiet all is right again.
+func TestMemoryOfManyThreads(t *testing.T) {
+	const threads, pages, rounds = 8, 997, 17
+	w := watch(t, Options{}, "touch", fmt.Sprint(threads), fmt.Sprint(pages), fmt.Sprint(rounds))
+	pid := w.cmd.Process.Pid
+	var high int64
+	for range rounds {
+		w.say("fill")
+		w.expect("full")
+		high = max(high, w.isResident(pid))
+		w.say("free")
+		w.expect("empty")
+		w.isResident(pid)
+	}
+	if peak, bound := int64(w.gauge(GaugeRSS).Peak)*RSSUnit, w.bound(); peak < high-bound || peak > high+bound+1<<20 {
+		t.Errorf("peak %d, the page tables had %d, bound %d", peak, high, bound)
+	}
+	w.say("end")
+	w.truth(new(any))
+	w.finish()
+	w.hasNothing()
+	w.noLoss()
+}
+
 // countHumps counts how often a curve comes from low or below to high or above.
 func countHumps(c Curve, high, low int64) int {
 	humps, down := 0, true
@@ -225,7 +249,7 @@ func TestMemoryOfEveryKind(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := w.gauge(GaugeRSS).Now
-		local, remote := []byte{1}, unix.RemoteIovec{Base: uintptr(at) + kindBytes, Len: 1} // behind what it touched
+		local, remote := []byte{1}, unix.RemoteIovec{Base: uintptr(at) + 2*kindBytes - 1, Len: 1} // far from what it touched
 		if _, err := unix.ProcessVMWritev(pid, []unix.Iovec{{Base: &local[0], Len: 1}}, []unix.RemoteIovec{remote}, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +334,7 @@ func TestLossOfMemories(t *testing.T) {
 	w.hasNothing()
 }
 
-// kinds are mappings of twice kindBytes (of the program's own file: as much as there is), of which the first half is touched.
+// kinds are mappings of twice kindBytes, of which the first half is touched. The file is the program's own.
 var kinds = []struct {
 	name                string
 	prot, flags, advice int
@@ -323,7 +347,7 @@ var kinds = []struct {
 	{"copied file", unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE, unix.MADV_RANDOM},
 }
 
-const kindBytes = 4 << 20
+const kindBytes = 2 << 20
 
 // playKinds maps and touches one kind after the other, and then gives all back.
 func playKinds(s stage, _ []string) error {
