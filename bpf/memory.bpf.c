@@ -72,32 +72,33 @@ struct {
 	__type(value, struct hoard);
 } hoards SEC(".maps");
 
-/* Whose memory is it? The owner is right where `current` is not: for fork, which fills the child's mm in the
+/* Can it be a target's memory? The owner is right where `current` is not: for fork, which fills the child's mm in the
  * parent's name (the child still has the parent's tgid then); for exec, which fills an mm that nobody runs in yet; for
- * reclaim; and for a child that lives in its parent's mm until it execs. */
-static __always_inline bool is_ours(struct mm_struct *mm)
+ * reclaim; and for a child that lives in its parent's mm until it execs. 0: there is none, its last user has left. */
+static __always_inline bool owner_is_marked(struct mm_struct *mm, __u32 *pid)
 {
 	struct task_struct *owner = 0;
-	__u64 key = (__u64)mm;
-	struct target *target;
 	__u64 *word;
-	__u32 pid;
 
 	if (bpf_core_field_exists(mm->owner))
 		owner = mm->owner;
 	else if (bpf_get_current_task_btf()->mm == mm)
 		owner = bpf_get_current_task_btf();
-	if (owner) {
-		pid = owner->tgid;
-		word = mark_word(pid);
-		if (!word || !(*word & mark_bit(pid)))
-			return false;
-		target = bpf_map_lookup_elem(&targets, &pid);
-		if (target && target->role == ROLE_PROCESS)
-			return true;
-	}
-	/* Its last user has left, or has begun to: it goes on as ours until it is empty. */
-	return bpf_map_lookup_elem(&memories, &key) || bpf_map_lookup_elem(&homeless, &key);
+	*pid = 0;
+	if (!owner)
+		return true;
+	*pid = owner->tgid;
+	word = mark_word(*pid);
+	return word && *word & mark_bit(*pid);
+}
+
+/* Of an mm that has no entry: is it a target's? One that found no room goes on as ours until it is empty, like one that
+ * has an entry. */
+static __always_inline bool is_ours(__u64 mm, __u32 pid)
+{
+	struct target *target = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
+
+	return (target && target->role == ROLE_PROCESS) || bpf_map_lookup_elem(&homeless, &mm);
 }
 
 /* An mm that finds no room is remembered until it is empty, so that it is lost once: its address is used again. */
@@ -114,17 +115,14 @@ static __always_inline void memory_lose(__u64 mm, __u32 member, __u64 units)
 		bpf_map_delete_elem(&homeless, &mm);
 }
 
-/* The entry of an mm, made at its first page. */
-static __always_inline struct memory *memory_of(__u64 mm, __u32 mm_id, __u32 member, __u64 units)
+/* Makes the entry of an mm, at its first page. */
+static __always_inline struct memory *memory_begin(__u64 mm, __u32 mm_id, __u32 member, __u64 units)
 {
-	struct memory *memory = bpf_map_lookup_elem(&memories, &mm);
-	bool homeless_now = !memory && bpf_map_lookup_elem(&homeless, &mm);
+	struct memory new = { .mm_id = mm_id }, *memory = 0;
 
-	if (memory || (!units && !homeless_now))
-		return memory;
-	if (!homeless_now) {
-		struct memory new = { .mm_id = mm_id };
-
+	if (!bpf_map_lookup_elem(&homeless, &mm)) {
+		if (!units)
+			return 0;
 		bpf_map_update_elem(&memories, &mm, &new, BPF_NOEXIST);
 		memory = bpf_map_lookup_elem(&memories, &mm);
 	}
@@ -144,6 +142,8 @@ static __always_inline void rss_move(__u32 member, __s64 delta)
 	if (!session || !sums || !delta)
 		return;
 	gauge_add(GAUGE_RSS, delta, now);
+	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
+		sums->deferred = 1;
 	if (session->gate_ns && now >= session->gate_ns)
 		atomic_max(&sums->change[member], delta < 0 ? -delta : delta);
 }
@@ -214,10 +214,9 @@ static __always_inline struct note *note_take(__u32 member)
 	return note;
 }
 
-static __always_inline void rss_changed(__u64 mm, __u32 member)
+static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 member)
 {
 	struct note *note = note_take(member);
-	struct memory *memory;
 	__u64 units;
 
 	if (!note) {
@@ -226,30 +225,39 @@ static __always_inline void rss_changed(__u64 mm, __u32 member)
 	}
 	/* Below 0 before Linux 6.2 where one thread gives back what another has not handed in. */
 	units = note->size >> RSS_SHIFT;
-	memory = memory_of(mm, note->mm_id, member, units);
+	if (!memory)
+		memory = memory_begin(mm, note->mm_id, member, units);
 	if (memory && memory->mm_id == note->mm_id)
 		memory_put(memory, mm, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
 }
 
+static __always_inline void count_foreign(void)
+{
+	__u32 zero = 0;
+	struct memory_sums *sums = bpf_map_lookup_elem(&memory_sums, &zero);
+
+	if (sums)
+		__sync_fetch_and_add(&sums->foreign, 1);
+}
+
 SEC("tp_btf/rss_stat")
 int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
 {
-	__u32 zero = 0, member = kind;
-	struct memory_sums *sums;
+	__u32 member = kind, pid;
+	__u64 key = (__u64)mm;
+	struct memory *memory;
 
-	if (member == MM_SWAP || member >= MM_MEMBERS || !is_ours(mm))
+	if (member == MM_SWAP || member >= MM_MEMBERS || !owner_is_marked(mm, &pid))
 		return 0;
-	sums = bpf_map_lookup_elem(&memory_sums, &zero);
-	if (!sums)
+	memory = bpf_map_lookup_elem(&memories, &key);
+	if (!memory && !is_ours(key, pid))
 		return 0;
-	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
-		sums->deferred = 1;
 	if (!current_is_marked())
-		__sync_fetch_and_add(&sums->foreign, 1);
+		count_foreign();
 	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
-	rss_changed((__u64)mm, member);
+	rss_changed(memory, key, member);
 	return 0;
 }
 
