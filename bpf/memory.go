@@ -35,8 +35,8 @@ func (p *Probes) MemorySums() (MemorySums, error) {
 const deferredPages = 65 * 16
 
 // Bound is by how many bytes GaugeRSS can be wrong, either way, at any moment in which at most so many threads of
-// the program live, on so many CPUs. One thread changes one thing at a time and its gauge is exact. On each other CPU one change can
-// be under way: made, and not yet told, or told in the wrong order.
+// the program live, on so many CPUs. One thread changes one thing at a time and its gauge is exact. On each other CPU
+// one change can be under way: made, and not yet told, or told in the wrong order.
 func (s MemorySums) Bound(threads, cpus, pageBytes int64) int64 {
 	others := min(threads, cpus) - 1
 	if s.Foreign > 0 {

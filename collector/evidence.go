@@ -21,7 +21,7 @@ func (w *Watch) collect() error {
 	}
 	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectMemory(), w.collectCurves(),
+		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectCurves(), w.collectMemory(),
 		w.collectStacks(), w.collectLosses(),
 	)
 }
