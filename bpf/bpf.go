@@ -5,12 +5,13 @@
 // between C and Go is declared in contract.h; the Go types are generated from it.
 //
 // One object answers one question (task: who made threads and lost them; sock: which connection carried
-// what). All share the maps of maps.bpf.h. An object that the kernel refuses costs its question, no more: it
+// what; memory: how much is resident). All share the maps of maps.bpf.h. An object that the kernel refuses costs its question, no more: it
 // is reported by [Probes.Missing].
 package bpf
 
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type flow -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel memory memory.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
 import (
 	"errors"
@@ -33,6 +34,7 @@ type Options struct {
 	Connections uint32 // open TCP connections at once; default 16,384
 	Datagrams   uint32 // UDP and unix sockets, the least recently used makes room; default 8,192
 	Listeners   uint32 // listening TCP ports; default 1,024
+	Memories    uint32 // processes whose memory is counted, at once; default 4,096
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks; default 16,384, about 1 kB each
 	WeightCount uint32 // distinct (stack, thread, kind); default 65,536
@@ -45,6 +47,7 @@ func (o Options) sizes() map[string]uint32 {
 		sockMapConnections: o.Connections,
 		sockMapDatagrams:   o.Datagrams,
 		sockMapListeners:   o.Listeners,
+		memoryMapMemories:  o.Memories,
 		sockMapEvents:      o.RingBytes,
 		sockMapStacks:      o.StackCount,
 		sockMapWeights:     o.WeightCount,
@@ -57,7 +60,7 @@ func (o Options) sizes() map[string]uint32 {
 
 // Missing is a question that stays open because the kernel refused what answers it.
 type Missing struct {
-	Object string // "task", "sock", or "statistics": the programs' own run time
+	Object string // "task", "sock", "memory", or "statistics": the programs' own run time
 	Err    error  // in the kernel's words; wraps ebpf.ErrNotSupported where that is the reason
 }
 

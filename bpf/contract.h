@@ -33,6 +33,8 @@ enum loss {
 	LOSS_STACK_FULL,      /* stacks: the table was full */
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
+	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
+	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run */
 	LOSS_MAX,
 };
 
@@ -40,6 +42,7 @@ enum loss {
 enum gauge_id {
 	GAUGE_THREADS,  /* threads alive */
 	GAUGE_AWAITING, /* connections that await a reply */
+	GAUGE_RSS,      /* resident memory, in units of RSS_SHIFT */
 	GAUGE_MAX,
 };
 
@@ -71,6 +74,7 @@ struct session {
 struct gauge {
 	__u64 state; /* high half: number of changes; low half: the value now */
 	__u64 peak;  /* greatest value since the gate */
+	__u64 early; /* greatest value before the gate */
 };
 
 /* One bucket. 0 is "no change in this bucket" in each field, so that a zeroed map is an empty curve. */
@@ -219,10 +223,39 @@ struct weight {
 	__u64 recv_bytes;
 };
 
+/* Memory. A gauge has 32 bits: in bytes they would end at 4 GiB, in units of the smallest page at 16 TiB. */
+#define RSS_SHIFT 12 /* bytes to units */
+
+/* The kernel's counters of an mm: the anonymous enum of include/linux/mm_types_task.h. */
+enum mm_member {
+	MM_FILE,
+	MM_ANON,
+	MM_SWAP, /* not resident */
+	MM_SHMEM,
+	MM_MEMBERS,
+};
+
+/* Value of `memories`, by address of the mm. */
+struct memory {
+	__s64 units[MM_MEMBERS]; /* as last told */
+	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it */
+	__u32 _pad;
+};
+
+/* Value of `memory_sums`. */
+struct memory_sums {
+	__u64 foreign;             /* changes while no thread of the program was current, count */
+	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in units */
+	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
+};
+
+_Static_assert(sizeof(struct memory) == 40, "memory");
+_Static_assert(sizeof(struct memory_sums) == 48, "memory_sums");
+
 _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct marks) == 8192, "marks");
 _Static_assert(sizeof(struct session) == 16, "session");
-_Static_assert(sizeof(struct gauge) == 16, "gauge");
+_Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct flow) == 32, "flow");

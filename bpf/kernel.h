@@ -44,9 +44,29 @@ struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 };
 
+struct task_struct;
+
+struct mm_struct {
+	struct task_struct *owner; /* NULL once its last user has left; needs CONFIG_MEMCG */
+};
+
+/* The record of kmem:rss_stat. */
+struct trace_event_raw_rss_stat {
+	unsigned int mm_id;
+	int member;
+	long size; /* bytes */
+};
+
+/* What a thread has counted and not yet handed in to its mm. Before Linux 6.2 (SPLIT_RSS_COUNTING). */
+struct task_rss_stat {
+	int count[4];
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
+	struct mm_struct *mm;
+	struct task_rss_stat rss_stat;
 	struct signal_struct *signal;
 	unsigned long nvcsw;  /* voluntary context switches */
 	unsigned long nivcsw; /* involuntary context switches */

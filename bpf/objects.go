@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -37,6 +38,11 @@ var objects = []object{
 		sockProgUnixStreamSendmsg, sockProgUnixStreamSendpage, sockProgUnixStreamRecvmsg,
 		sockProgUnixDgramSendmsg, sockProgUnixDgramRecvmsg,
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
+	}}},
+	{"memory", loadMemory, [][]string{{
+		memoryProgRssStatSize, memoryProgRssStat, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
+	}, {
+		memoryProgRssStatSize, memoryProgRssStat,
 	}}},
 }
 
@@ -83,8 +89,16 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 			m.MaxEntries = size
 		}
 	}
-	if err := spec.Variables[variableCollectStacks].Set(opts.Stacks); err != nil {
-		return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+	for name, value := range map[string]any{
+		variableCollectStacks:  opts.Stacks,
+		memoryVarFollowThreads: spec.Programs[memoryProgHandleMmFault] != nil,
+		memoryVarPageUnits:     uint32(os.Getpagesize() / RSSUnit),
+	} {
+		if v := spec.Variables[name]; v != nil {
+			if err := v.Set(value); err != nil {
+				return nil, fmt.Errorf("set %s: %w", name, err)
+			}
+		}
 	}
 	return spec, nil
 }
@@ -119,21 +133,36 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-// attach attaches all programs of a collection, or none.
+// attach attaches all programs of a collection, or none. Classic tracepoints come first: of two programs on one
+// tracepoint the kernel calls the one first that was attached first, and memory.bpf.c relies on that.
 func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
-	for name, program := range collection.Programs {
-		if name == taskProgLiveThreads { // an iterator: run by reading it
-			continue
-		}
-		l, err := link.AttachTracing(link.TracingOptions{Program: program})
-		if err != nil {
-			for _, l := range links {
-				l.Close()
+	for _, kind := range []ebpf.ProgramType{ebpf.TracePoint, ebpf.Tracing} {
+		for name, program := range collection.Programs {
+			if program.Type() != kind || name == taskProgLiveThreads { // an iterator: run by reading it
+				continue
 			}
-			return nil, fmt.Errorf("attach %s: %w", name, err)
+			l, err := attachProgram(name, program)
+			if err != nil {
+				for _, l := range links {
+					l.Close()
+				}
+				return nil, fmt.Errorf("attach %s: %w", name, err)
+			}
+			links = append(links, l)
 		}
-		links = append(links, l)
 	}
 	return links, nil
+}
+
+// classics gives the hooks of programs on classic tracepoints.
+var classics = map[string]classic{
+	memoryProgRssStatSize: {"kmem", "rss_stat"},
+}
+
+func attachProgram(name string, program *ebpf.Program) (link.Link, error) {
+	if hook, ok := classics[name]; ok {
+		return attachClassic(hook, program)
+	}
+	return link.AttachTracing(link.TracingOptions{Program: program})
 }

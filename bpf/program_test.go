@@ -37,6 +37,10 @@ var programs = map[string]func(stage, []string) error{
 	"answer":   playAnswer,
 	"resend":   playResend,
 	"sockets":  playSockets,
+	"touch":    playTouch,
+	"fork":     playFork,
+	"replace":  playReplace,
+	"kinds":    playKinds,
 }
 
 // stage is a program's end of the conversation with the test.

@@ -191,6 +191,8 @@ var lossCauses = []struct {
 	{taskLossLOSS_STACK_FULL, "stacks_full", "calls are in no stack profile"},
 	{taskLossLOSS_STACK_COLLISION, "stack_collision", "calls are in no stack profile"},
 	{taskLossLOSS_WEIGHT_FULL, "weights_full", "calls are in no stack profile"},
+	{taskLossLOSS_MEMORY_FULL, "memories_full", "resident memory is without these processes"},
+	{taskLossLOSS_MEMORY_SIZE, "memory_size", "resident memory is without these changes until the next ones"},
 }
 
 // values reads a hash map whole. Entries that come or go meanwhile may be missed or not.

@@ -44,7 +44,11 @@ func (p *Probes) clear() error {
 			errs = append(errs, sock.Maps[sockMapTotalsByTransport].Put(transport, make([]Totals, cpus)))
 		}
 	}
-	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
+	if memory := p.objects["memory"]; memory != nil {
+		errs = append(errs, empty(memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
+		errs = append(errs, memory.Maps[memoryMapMemorySums].Put(uint32(0), memoryMemorySums{}))
+	}
+	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting, GaugeRSS} {
 		errs = append(errs, p.shared[taskMapGauges].Put(id, taskGauge{}))
 		errs = append(errs, p.shared[taskMapCurves].Put(id, &taskCurve{}))
 	}

@@ -90,6 +90,7 @@ type sockGauge struct {
 	_     structs.HostLayout
 	State uint64
 	Peak  uint64
+	Early uint64
 }
 
 type sockGaugeId uint32
@@ -97,7 +98,8 @@ type sockGaugeId uint32
 const (
 	sockGaugeIdGAUGE_THREADS  sockGaugeId = 0
 	sockGaugeIdGAUGE_AWAITING sockGaugeId = 1
-	sockGaugeIdGAUGE_MAX      sockGaugeId = 2
+	sockGaugeIdGAUGE_RSS      sockGaugeId = 2
+	sockGaugeIdGAUGE_MAX      sockGaugeId = 3
 )
 
 type sockLoss uint32
@@ -113,7 +115,9 @@ const (
 	sockLossLOSS_STACK_FULL      sockLoss = 7
 	sockLossLOSS_STACK_COLLISION sockLoss = 8
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 9
-	sockLossLOSS_MAX             sockLoss = 10
+	sockLossLOSS_MEMORY_FULL     sockLoss = 10
+	sockLossLOSS_MEMORY_SIZE     sockLoss = 11
+	sockLossLOSS_MAX             sockLoss = 12
 )
 
 type sockMarks struct {

@@ -44,6 +44,7 @@ type taskGauge struct {
 	_     structs.HostLayout
 	State uint64
 	Peak  uint64
+	Early uint64
 }
 
 type taskGaugeId uint32
@@ -51,7 +52,8 @@ type taskGaugeId uint32
 const (
 	taskGaugeIdGAUGE_THREADS  taskGaugeId = 0
 	taskGaugeIdGAUGE_AWAITING taskGaugeId = 1
-	taskGaugeIdGAUGE_MAX      taskGaugeId = 2
+	taskGaugeIdGAUGE_RSS      taskGaugeId = 2
+	taskGaugeIdGAUGE_MAX      taskGaugeId = 3
 )
 
 type taskLoss uint32
@@ -67,7 +69,9 @@ const (
 	taskLossLOSS_STACK_FULL      taskLoss = 7
 	taskLossLOSS_STACK_COLLISION taskLoss = 8
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
-	taskLossLOSS_MAX             taskLoss = 10
+	taskLossLOSS_MEMORY_FULL     taskLoss = 10
+	taskLossLOSS_MEMORY_SIZE     taskLoss = 11
+	taskLossLOSS_MAX             taskLoss = 12
 )
 
 type taskMarks struct {

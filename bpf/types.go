@@ -34,6 +34,7 @@ const (
 
 	GaugeThreads  = taskGaugeIdGAUGE_THREADS
 	GaugeAwaiting = taskGaugeIdGAUGE_AWAITING
+	GaugeRSS      = taskGaugeIdGAUGE_RSS // in RSSUnit
 )
 
 // ThreadName gives a thread's comm. It is the watched program's own choice: any bytes but NUL.

@@ -31,9 +31,10 @@ type Watch struct {
 	cgroup *cost.Cgroup // of the process, nil in timed trials and where none can be made
 
 	atGate struct {
-		threads, awaiting bpf.Gauge
-		cpuNS             int64
-		switches          switches
+		threads, awaiting, rss bpf.Gauge
+		cpuNS                  int64
+		switches               switches
+		load                   load
 	}
 
 	stop, stopped chan struct{} // of the drain
@@ -118,14 +119,20 @@ func (w *Watch) baseline() error {
 	if w.atGate.awaiting, err = w.c.probes.Gauge(bpf.GaugeAwaiting); err != nil {
 		return err
 	}
+	if w.atGate.rss, err = w.c.probes.Gauge(bpf.GaugeRSS); err != nil {
+		return err
+	}
 	all, err := w.lives()
 	if err != nil {
 		return err
 	}
 	w.startDrain()
 	w.atGate.switches = switchesOf(all.threads)
-	w.atGate.cpuNS, err = cpuTime(w.trial.PID)
+	if w.atGate.cpuNS, err = cpuTime(w.trial.PID); err != nil {
+		return err
+	}
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
+	w.atGate.load, err = readLoad(w.c.proc)
 	return err
 }
 
@@ -144,8 +151,20 @@ func (w *Watch) Done() error {
 	if err == nil {
 		w.trial.CPU.WorkNS = cpu - w.atGate.cpuNS
 	}
-	errs = append(errs, w.collect(), w.snapshot(recording.AtEnd, 0))
+	errs = append(errs, w.collectLoad(), w.collect(), w.snapshotAtEnd())
 	return errors.Join(errs...)
+}
+
+// collectLoad says what else the machine did; nothing when the gate was never opened.
+func (w *Watch) collectLoad() error {
+	if w.trial.Phases.GateNS == 0 {
+		return nil
+	}
+	now, err := readLoad(w.c.proc)
+	if err == nil {
+		w.trial.Load = now.since(w.atGate.load)
+	}
+	return err
 }
 
 // Close ends the watch. The process should be gone: its cgroup is removed.

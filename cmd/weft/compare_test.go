@@ -47,6 +47,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkInFlight(t, trial)
 		checkPhases(t, trial)
 		checkGoMemory(t, trial)
+		checkMemory(t, trial)
 	}
 	checkProfiles(t, rec)
 }
@@ -168,6 +169,28 @@ func checkPhases(t *testing.T, trial *recording.Trial) {
 	if held, ok := trial.Snapshots[recording.AtHeld]; ok != (trial.Kind == recording.Held || trial.Kind == recording.Profiled) ||
 		ok && held.Waiting != int64(trial.Concurrency) {
 		t.Errorf("trial %d, %s: held %+v", trial.Number, trial.Kind, held)
+	}
+}
+
+// checkMemory holds the peak against the page tables at each quiet point: none of them can have more.
+func checkMemory(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	m := trial.Memory
+	if m == nil || trial.Load == nil {
+		t.Errorf("trial %d: memory %+v, load %+v", trial.Number, m, trial.Load)
+		return
+	}
+	for point, s := range trial.Snapshots {
+		if m.PeakBytes < s.RSSBytes-m.BoundBytes {
+			t.Errorf("trial %d: peak of %d bytes, %d at %s, bound %d", trial.Number, m.PeakBytes, s.RSSBytes, point, m.BoundBytes)
+		}
+	}
+	if gate := trial.Snapshots[recording.AtGate].RSSBytes; m.SetupPeakBytes < gate-m.BoundBytes {
+		t.Errorf("trial %d: peak of %d bytes before the gate, %d at it", trial.Number, m.SetupPeakBytes, gate)
+	}
+	const after = 1 << 20 // between done and the look
+	if top := slices.Max(trial.Curves[recording.CurveRSS].Greatest); top > m.PeakBytes || top < m.PeakBytes-after {
+		t.Errorf("trial %d: the curve's greatest value is %d, the peak %d", trial.Number, top, m.PeakBytes)
 	}
 }
 
