@@ -44,7 +44,42 @@ struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 };
 
+/* include/linux/sched.h */
+#define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
+#define TASK_DEAD 0x80
+
+struct thread_info {
+	__u32 status;
+	__u32 cpu; /* Linux 5.16, commit bcf9033e5449 */
+};
+
+struct rq {
+	__u64 clock;      /* sched_clock at the last look */
+	__u64 clock_task; /* the same without the host's steal and the time of interrupts */
+};
+
+struct cfs_rq {
+	struct rq *rq; /* CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+	__u64 sum_exec_runtime;
+};
+
+struct sched_info {
+	unsigned long long run_delay;
+};
+
+struct bpf_local_storage;
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state; /* `state` before 5.14 */
+	unsigned int flags;
+	struct sched_entity se;
+	struct sched_info sched_info;
+	struct bpf_local_storage *bpf_storage; /* NULL unless a BPF program keeps something of it */
 	int pid;
 	int tgid;
 	struct signal_struct *signal;

@@ -44,6 +44,7 @@ type watched struct {
 	in     io.WriteCloser
 	out    *bufio.Reader
 	gone   []Thread
+	times  []ThreadTime // of those that are gone
 	closed []Connection
 	gate   int64
 }
@@ -150,10 +151,11 @@ func (w *watched) finish() {
 
 func (w *watched) drain() {
 	w.t.Helper()
-	err := w.probes.Drain(
-		func(thread Thread) { w.gone = append(w.gone, thread) },
-		func(connection Connection) { w.closed = append(w.closed, connection) },
-	)
+	err := w.probes.Drain(Ends{
+		Thread:     func(thread Thread) { w.gone = append(w.gone, thread) },
+		Time:       func(time ThreadTime) { w.times = append(w.times, time) },
+		Connection: func(connection Connection) { w.closed = append(w.closed, connection) },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -27,6 +27,11 @@ var objects = []object{
 	{"task", loadTask, [][]string{{
 		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
 	}}},
+	// After task: its program for new threads begins the account that this one's relies on.
+	{"sched", loadSched, [][]string{{
+		schedProgSchedNewtask, schedProgSchedSwitch, schedProgSchedWaking, schedProgSchedWakeup, schedProgSchedWakeupNew,
+		schedProgLiveTimes,
+	}}},
 	{"sock", loadSock, [][]string{{
 		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
 		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
@@ -45,6 +50,9 @@ var sharedMaps = []string{
 	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
 	taskMapStacks, taskMapWeights,
 }
+
+// iterators are the programs that are attached when they are read.
+var iterators = map[string]bool{taskProgLiveThreads: true, schedProgLiveTimes: true}
 
 // openObject loads and attaches the first set that works. That none does is in p.missing, not an error.
 func (p *Probes) openObject(o object, opts Options) error {
@@ -83,8 +91,10 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 			m.MaxEntries = size
 		}
 	}
-	if err := spec.Variables[variableCollectStacks].Set(opts.Stacks); err != nil {
-		return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+	if knob := spec.Variables[variableCollectStacks]; knob != nil {
+		if err := knob.Set(opts.Stacks); err != nil {
+			return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+		}
 	}
 	return spec, nil
 }
@@ -123,7 +133,7 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
 	for name, program := range collection.Programs {
-		if name == taskProgLiveThreads { // an iterator: run by reading it
+		if iterators[name] { // run by reading it
 			continue
 		}
 		l, err := link.AttachTracing(link.TracingOptions{Program: program})

@@ -80,7 +80,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [456]byte
 }
 
 type sockEventKind uint32
@@ -88,6 +88,7 @@ type sockEventKind uint32
 const (
 	sockEventKindEVENT_THREAD_GONE     sockEventKind = 1
 	sockEventKindEVENT_CONNECTION_GONE sockEventKind = 2
+	sockEventKindEVENT_TIME_GONE       sockEventKind = 3
 )
 
 type sockGauge struct {
@@ -119,7 +120,11 @@ const (
 	sockLossLOSS_STACK_FULL      sockLoss = 7
 	sockLossLOSS_STACK_COLLISION sockLoss = 8
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 9
-	sockLossLOSS_MAX             sockLoss = 10
+	sockLossLOSS_TIMES           sockLoss = 10
+	sockLossLOSS_TIME_EVENT      sockLoss = 11
+	sockLossLOSS_TIME_READ       sockLoss = 12
+	sockLossLOSS_WAKERS          sockLoss = 13
+	sockLossLOSS_MAX             sockLoss = 14
 )
 
 type sockMarks struct {

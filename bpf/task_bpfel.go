@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [456]byte
 }
 
 type taskEventKind uint32
@@ -38,6 +38,7 @@ type taskEventKind uint32
 const (
 	taskEventKindEVENT_THREAD_GONE     taskEventKind = 1
 	taskEventKindEVENT_CONNECTION_GONE taskEventKind = 2
+	taskEventKindEVENT_TIME_GONE       taskEventKind = 3
 )
 
 type taskGauge struct {
@@ -69,7 +70,11 @@ const (
 	taskLossLOSS_STACK_FULL      taskLoss = 7
 	taskLossLOSS_STACK_COLLISION taskLoss = 8
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
-	taskLossLOSS_MAX             taskLoss = 10
+	taskLossLOSS_TIMES           taskLoss = 10
+	taskLossLOSS_TIME_EVENT      taskLoss = 11
+	taskLossLOSS_TIME_READ       taskLoss = 12
+	taskLossLOSS_WAKERS          taskLoss = 13
+	taskLossLOSS_MAX             taskLoss = 14
 )
 
 type taskMarks struct {

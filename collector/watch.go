@@ -163,10 +163,10 @@ func (w *Watch) startDrain() {
 }
 
 func (w *Watch) drain() {
-	err := w.c.probes.Drain(
-		func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
-		func(connection bpf.Connection) { w.closed = listEnd(w, w.closed, connection) },
-	)
+	err := w.c.probes.Drain(bpf.Ends{
+		Thread:     func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
+		Connection: func(connection bpf.Connection) { w.closed = listEnd(w, w.closed, connection) },
+	})
 	if w.drainErr == nil {
 		w.drainErr = err
 	}

@@ -1,0 +1,227 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Who ran, who was ready, who was blocked and by what; who woke whom? */
+#include "time.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+/* (tid, comm) → how often it woke a target's thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct waker);
+	__type(value, __u64);
+} wakers SEC(".maps");
+
+static __always_inline void time_gone(struct thread_time *time)
+{
+	struct time_event *event = reserve_event(EVENT_TIME_GONE, sizeof(*event));
+
+	if (!event)
+		return;
+	event->time = *time;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.
+ * The state is read from the task: before 6.16 (commit 8feb053d5319) the hook's own argument says that one sleeps
+ * which a signal has kept awake. */
+static __always_inline void leave_cpu(struct thread_time *time, const struct session *session,
+				      struct task_struct *task, bool preempt, __u64 now)
+{
+	__u32 state = task->__state;
+
+	change(time);
+	if (time->activity == ACTIVITY_RUNNING)
+		spend(time, session, ACTIVITY_RUNNING, now);
+	time->foreign_ns += foreign_clock(task) - time->foreign_at;
+	time->since_ns = now;
+	if (preempt || !state) {
+		time->preempts++;
+		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
+		time->activity = ACTIVITY_RUNNABLE;
+	} else {
+		time->blocks++;
+		time->activity = state & TASK_DEAD ? ACTIVITY_NONE : ACTIVITY_OTHER;
+	}
+	changed(time);
+	if (time->activity == ACTIVITY_NONE) {
+		time_read(time, task, now);
+		time_gone(time);
+	}
+}
+
+static __always_inline void come_on_cpu(struct thread_time *time, const struct session *session,
+					struct task_struct *task, __u64 now)
+{
+	struct spent *spent = at_work(session, now) ? &time->work : &time->setup;
+	__u32 cpu = task->thread_info.cpu;
+
+	change(time);
+	if (time->activity == ACTIVITY_RUNNABLE) {
+		spend(time, session, ACTIVITY_RUNNABLE, now);
+		if (time->unqueued)
+			time->unqueued_ns += now - time->since_ns;
+		if (at_work(session, now))
+			wait_for_cpu_over(now - time->since_ns);
+	}
+	if (time->cpu != cpu && time->blocks + time->preempts)
+		spent->migrations++;
+	time->cpu = cpu;
+	time->unqueued = 0;
+	time->foreign_at = foreign_clock(task);
+	time->since_ns = now;
+	time->activity = ACTIVITY_RUNNING;
+	changed(time);
+}
+
+/* After the program of the object `task`, which is attached first. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(sched_newtask, struct task_struct *task)
+{
+	struct thread *thread;
+	struct thread_time *time;
+
+	if (!task->bpf_storage)
+		return 0;
+	thread = thread_of(task);
+	if (!thread)
+		return 0;
+	time = bpf_task_storage_get(&thread_times, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!time) {
+		lose(LOSS_TIMES);
+		return 0;
+	}
+	time->start_ns = thread->start_ns;
+	time->epoch = thread->epoch;
+	time->activity = ACTIVITY_NONE;
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct session *session;
+	struct thread_time *time;
+	__u64 now;
+
+	if (!prev->bpf_storage && !next->bpf_storage)
+		return 0;
+	session = session_now();
+	if (!session)
+		return 0;
+	now = bpf_ktime_get_ns();
+	time = time_of(prev, session);
+	if (time)
+		leave_cpu(time, session, prev, preempt, now);
+	time = time_of(next, session);
+	if (time)
+		come_on_cpu(time, session, next, now);
+	return 0;
+}
+
+/* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *task)
+{
+	struct session *session;
+	struct waker waker;
+	__u64 *count, one = 1;
+
+	if (!task->bpf_storage)
+		return 0;
+	session = session_now();
+	if (!session || !session->gate_ns || !time_of(task, session))
+		return 0;
+	waker.tid = (__u32)bpf_get_current_pid_tgid();
+	bpf_get_current_comm(waker.comm, sizeof(waker.comm));
+	count = bpf_map_lookup_elem(&wakers, &waker);
+	if (!count) {
+		if (!bpf_map_update_elem(&wakers, &waker, &one, BPF_NOEXIST))
+			return 0;
+		count = bpf_map_lookup_elem(&wakers, &waker); /* another CPU was first */
+	}
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		lose(LOSS_WAKERS);
+	return 0;
+}
+
+/* Begins to be ready: the thread has just been put into a run queue, where run_delay begins too. A thread that is
+ * woken before it has left the CPU is not blocked, and does not begin anything. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(sched_wakeup, struct task_struct *task)
+{
+	struct session *session;
+	struct thread_time *time;
+	__u32 activity;
+	__u64 now;
+
+	if (!task->bpf_storage)
+		return 0;
+	session = session_now();
+	if (!session)
+		return 0;
+	time = time_of(task, session);
+	if (!time)
+		return 0;
+	activity = time->activity;
+	if (activity <= ACTIVITY_RUNNABLE || activity >= ACTIVITY_NONE)
+		return 0;
+	now = bpf_ktime_get_ns();
+	change(time);
+	spend(time, session, activity, now);
+	if (at_work(session, now))
+		time->work.wakeups++;
+	else
+		time->setup.wakeups++;
+	time->since_ns = now;
+	time->activity = ACTIVITY_RUNNABLE;
+	changed(time);
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(sched_wakeup_new, struct task_struct *task)
+{
+	struct session *session = session_now();
+	struct thread_time *time;
+
+	if (!session)
+		return 0;
+	time = time_of(task, session);
+	if (!time)
+		return 0;
+	change(time);
+	time->first_ns = bpf_ktime_get_ns();
+	time->since_ns = time->first_ns;
+	time->activity = ACTIVITY_RUNNABLE;
+	changed(time);
+	return 0;
+}
+
+/* Writes out the accounts of the threads that live. */
+SEC("iter/task")
+int live_times(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct session *session = session_now();
+	struct thread_time *time;
+
+	if (!task || !session)
+		return 0;
+	time = time_of(task, session);
+	if (!time || time->activity == ACTIVITY_NONE)
+		return 0;
+	time = time_copy(time, task);
+	if (!time)
+		return 0;
+	spend(time, session, time->activity, time->at_ns);
+	bpf_seq_write(ctx->meta->seq, time, sizeof(*time));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

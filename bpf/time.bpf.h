@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Where a thread's time goes. Its account is changed at its own switches and wake-ups only, which the scheduler
+ * orders by the lock of the run queue: no change needs to be atomic. */
+#ifndef WEFT_TIME_BPF_H
+#define WEFT_TIME_BPF_H
+
+#include "target.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+
+#define MAX_LOOKS 8
+
+/* A target's thread → where its time goes. Freed with the task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_time);
+} thread_times SEC(".maps");
+
+/* 0 → an account while the iterator reads it: it is too long for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct thread_time);
+} time_copies SEC(".maps");
+
+/* 0 → waits for a CPU. Switches don't nest, so that a CPU's own copy needs no atomic adds. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct histogram);
+} run_queue SEC(".maps");
+
+/* Before 6.2 (commit e8b02296a6b8) the account is not to be had while the CPU is in the midst of another look
+ * into task storage that an interrupt has interrupted: a wake-up by that interrupt is lost. */
+static __noinline int lose_event(__u32 pid)
+{
+	struct target *target = bpf_map_lookup_elem(&targets, &pid);
+
+	if (target && target->role == ROLE_PROCESS)
+		lose(LOSS_TIME_EVENT);
+	return 0;
+}
+
+/* The account of a thread, if it is watched in this session. The first comparison is the filter: most threads of
+ * a machine have no storage, and to see that takes no call. */
+static __always_inline struct thread_time *time_of(struct task_struct *task, const struct session *session)
+{
+	struct thread_time *time;
+
+	if (!task->bpf_storage)
+		return 0;
+	time = bpf_task_storage_get(&thread_times, task, 0, 0);
+	if (!time) {
+		lose_event(task->tgid);
+		return 0;
+	}
+	return time->epoch == session->epoch ? time : 0;
+}
+
+/* Around each change, for the iterator: it may read on another CPU meanwhile. */
+static __always_inline void change(struct thread_time *time)
+{
+	*(volatile __u32 *)&time->version += 1;
+	barrier();
+}
+
+static __always_inline void changed(struct thread_time *time)
+{
+	barrier();
+	*(volatile __u32 *)&time->version += 1;
+}
+
+/* Is this after the gate? */
+static __always_inline bool at_work(const struct session *session, __u64 now)
+{
+	return session->gate_ns && now >= session->gate_ns;
+}
+
+/* Adds the time since the activity began. What spans the gate is split. */
+static __always_inline void spend(struct thread_time *time, const struct session *session, __u32 activity, __u64 now)
+{
+	__u64 gate = session->gate_ns, since = time->since_ns;
+
+	if (activity >= ACTIVITY_MAX)
+		return;
+	if (!at_work(session, now)) {
+		time->setup.ns[activity] += now - since;
+		return;
+	}
+	if (since < gate) {
+		time->setup.ns[activity] += gate - since;
+		since = gate;
+	}
+	time->work.ns[activity] += now - since;
+}
+
+/* A CPU's clock of what is charged to no thread: the host's steal, and interrupts where they are accounted for.
+ * The kernel counts sum_exec_runtime without it (kernel/sched/core.c, update_rq_clock_task). */
+static __always_inline __u64 foreign_clock(struct task_struct *task)
+{
+	struct rq *rq;
+
+	if (!bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	rq = task->se.cfs_rq->rq;
+	return rq->clock - rq->clock_task;
+}
+
+static __always_inline void wait_for_cpu_over(__u64 ns)
+{
+	__u32 zero = 0;
+	struct histogram *histogram = bpf_map_lookup_elem(&run_queue, &zero);
+
+	if (!histogram)
+		return;
+	histogram->counts[log2_floor(ns) & 63]++;
+	histogram->sum_ns += ns;
+}
+
+/* The kernel's own figures. */
+static __always_inline void time_read(struct thread_time *time, struct task_struct *task, __u64 now)
+{
+	time->tid = task->pid; /* of a thread that has exec'd, its process's */
+	time->at_ns = now;
+	time->exec_ns = task->se.sum_exec_runtime;
+	time->delay_ns = task->sched_info.run_delay;
+	time->voluntary = task->nvcsw;
+	time->involuntary = task->nivcsw;
+}
+
+/* A copy of a live thread's account, up to now. */
+static __always_inline struct thread_time *time_copy(struct thread_time *time, struct task_struct *task)
+{
+	__u32 zero = 0, version;
+	struct thread_time *copy = bpf_map_lookup_elem(&time_copies, &zero);
+
+	if (!copy)
+		return 0;
+	ROLLED for (int i = 0; i < MAX_LOOKS; i++) {
+		version = *(volatile __u32 *)&time->version;
+		barrier();
+		*copy = *time;
+		time_read(copy, task, bpf_ktime_get_ns());
+		barrier();
+		if (!(version & 1) && *(volatile __u32 *)&time->version == version)
+			return copy;
+	}
+	lose(LOSS_TIME_READ);
+	return 0;
+}
+
+#endif
