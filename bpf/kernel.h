@@ -54,7 +54,7 @@ struct thread_info {
 };
 
 struct rq {
-	__u64 clock;      /* sched_clock at the last look */
+	__u64 clock;      /* sched_clock when it was last read, early in each switch and wake-up */
 	__u64 clock_task; /* the same without the host's steal and the time of interrupts */
 };
 
@@ -64,6 +64,7 @@ struct cfs_rq {
 
 struct sched_entity {
 	struct cfs_rq *cfs_rq;
+	__u64 exec_start; /* clock_task up to which sum_exec_runtime goes */
 	__u64 sum_exec_runtime;
 };
 

@@ -31,13 +31,19 @@ static __always_inline void time_gone(struct thread_time *time)
 static __always_inline void leave_cpu(struct thread_time *time, const struct session *session,
 				      struct task_struct *task, bool preempt, __u64 now)
 {
+	struct rq *queue = queue_of(task);
+	__u64 foreign = foreign_clock(queue);
 	__u32 state = task->__state;
 
 	change(time);
-	if (time->activity == ACTIVITY_RUNNING)
+	if (time->activity == ACTIVITY_RUNNING) {
 		spend(time, session, ACTIVITY_RUNNING, now);
-	time->foreign_ns += foreign_clock(task) - time->foreign_at;
+		/* Not the clock now: looking for work for an idle CPU has moved it on. */
+		time->late_run_ns += now - time->since_ns - (task->se.exec_start + foreign - time->clock_at);
+		time->foreign_ns += foreign - time->foreign_at;
+	}
 	time->since_ns = now;
+	time->clock_at = queue->clock;
 	if (preempt || !state) {
 		time->preempts++;
 		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
@@ -57,21 +63,26 @@ static __always_inline void come_on_cpu(struct thread_time *time, const struct s
 					struct task_struct *task, __u64 now)
 {
 	struct spent *spent = at_work(session, now) ? &time->work : &time->setup;
+	struct rq *queue = queue_of(task);
+	__u64 clock = queue->clock, waited = now - time->since_ns;
 	__u32 cpu = task->thread_info.cpu;
 
 	change(time);
 	if (time->activity == ACTIVITY_RUNNABLE) {
 		spend(time, session, ACTIVITY_RUNNABLE, now);
 		if (time->unqueued)
-			time->unqueued_ns += now - time->since_ns;
+			time->unqueued_ns += waited;
+		else
+			time->late_ready_ns += waited - (clock - time->clock_at);
 		if (at_work(session, now))
-			wait_for_cpu_over(now - time->since_ns);
+			wait_for_cpu_over(waited);
 	}
 	if (time->cpu != cpu && time->blocks + time->preempts)
 		spent->migrations++;
 	time->cpu = cpu;
 	time->unqueued = 0;
-	time->foreign_at = foreign_clock(task);
+	time->foreign_at = foreign_clock(queue);
+	time->clock_at = clock;
 	time->since_ns = now;
 	time->activity = ACTIVITY_RUNNING;
 	changed(time);
@@ -178,6 +189,7 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 		time->work.wakeups++;
 	else
 		time->setup.wakeups++;
+	time->clock_at = queue_of(task)->clock;
 	time->since_ns = now;
 	time->activity = ACTIVITY_RUNNABLE;
 	changed(time);
@@ -198,6 +210,7 @@ int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 	change(time);
 	time->first_ns = bpf_ktime_get_ns();
 	time->since_ns = time->first_ns;
+	time->clock_at = queue_of(task)->clock;
 	time->activity = ACTIVITY_RUNNABLE;
 	changed(time);
 	return 0;

@@ -55,7 +55,7 @@ type schedEvent struct {
 		Kind schedEventKind
 		Pad  uint32
 	}
-	_ [456]byte
+	_ [480]byte
 }
 
 type schedEventKind uint32
@@ -169,8 +169,11 @@ type schedThreadTime struct {
 	Blocks      uint64
 	Preempts    uint64
 	ForeignNs   uint64
-	ForeignAt   uint64
+	LateRunNs   uint64
+	LateReadyNs uint64
 	UnqueuedNs  uint64
+	ClockAt     uint64
+	ForeignAt   uint64
 	ExecNs      uint64
 	DelayNs     uint64
 	Voluntary   uint64

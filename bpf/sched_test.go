@@ -43,7 +43,7 @@ func show(t *testing.T, l ThreadTime) {
 	}
 	run := l.Setup.Ns[0] + l.Work.Ns[0]
 	ready := l.Setup.Ns[1] + l.Work.Ns[1]
-	t.Logf("%d act %d life %d diff %d; run %d exec %d foreign %d diff %d; ready %d delay %d diff %d; sw %d+%d kern %d+%d mig %d wk %d", l.Tid, l.Activity, l.AtNs-l.FirstNs,
-		int64(l.AtNs-l.FirstNs-sum), run, l.ExecNs, l.ForeignNs, int64(run-l.ExecNs-l.ForeignNs), ready, l.DelayNs, int64(ready-l.DelayNs),
+	t.Logf("%d act %d life %d diff %d; run %d exec %d foreign %d late %d diff %d; ready %d delay %d late %d unq %d diff %d; sw %d+%d kern %d+%d mig %d wk %d", l.Tid, l.Activity, l.AtNs-l.FirstNs,
+		int64(l.AtNs-l.FirstNs-sum), run, l.ExecNs, l.ForeignNs, int64(l.LateRunNs), int64(run-l.ExecNs-l.ForeignNs-l.LateRunNs), ready, l.DelayNs, int64(l.LateReadyNs), l.UnqueuedNs, int64(ready-l.DelayNs-l.LateReadyNs),
 		l.Blocks, l.Preempts, l.Voluntary, l.Involuntary, l.Work.Migrations, l.Work.Wakeups)
 }

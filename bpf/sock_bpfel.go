@@ -80,7 +80,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [456]byte
+	_ [480]byte
 }
 
 type sockEventKind uint32

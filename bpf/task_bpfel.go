@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [456]byte
+	_ [480]byte
 }
 
 type taskEventKind uint32

@@ -7,8 +7,6 @@
 
 #include "target.bpf.h"
 
-#include <bpf/bpf_core_read.h>
-
 #define MAX_LOOKS 8
 
 /* A target's thread → where its time goes. Freed with the task. */
@@ -99,16 +97,17 @@ static __always_inline void spend(struct thread_time *time, const struct session
 	time->work.ns[activity] += now - since;
 }
 
+/* The run queue that a thread is on. */
+static __always_inline struct rq *queue_of(struct task_struct *task)
+{
+	return task->se.cfs_rq->rq;
+}
+
 /* A CPU's clock of what is charged to no thread: the host's steal, and interrupts where they are accounted for.
  * The kernel counts sum_exec_runtime without it (kernel/sched/core.c, update_rq_clock_task). */
-static __always_inline __u64 foreign_clock(struct task_struct *task)
+static __always_inline __u64 foreign_clock(struct rq *queue)
 {
-	struct rq *rq;
-
-	if (!bpf_core_field_exists(task->se.cfs_rq))
-		return 0;
-	rq = task->se.cfs_rq->rq;
-	return rq->clock - rq->clock_task;
+	return queue->clock - queue->clock_task;
 }
 
 static __always_inline void wait_for_cpu_over(__u64 ns)
