@@ -30,6 +30,21 @@ enum {
 	TCP_LISTEN = 10,
 };
 
+/* include/linux/sched.h */
+#define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
+#define TASK_DEAD 0x80
+#define PF_IO_WORKER 0x10
+
+/* include/uapi/linux/stat.h */
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFIFO 0010000
+
+#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -43,10 +58,6 @@ typedef struct {
 struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 };
-
-/* include/linux/sched.h */
-#define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
-#define TASK_DEAD 0x80
 
 struct thread_info {
 	__u32 status;
@@ -72,6 +83,29 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct bpf_local_storage;
 
 struct task_struct {
@@ -80,6 +114,7 @@ struct task_struct {
 	unsigned int flags;
 	struct sched_entity se;
 	struct sched_info sched_info;
+	struct files_struct *files;
 	struct bpf_local_storage *bpf_storage; /* NULL unless a BPF program keeps something of it */
 	int pid;
 	int tgid;
@@ -101,6 +136,7 @@ struct sock_common {
 	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie; /* 0 until somebody asks for it */

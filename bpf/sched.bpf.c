@@ -33,8 +33,14 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 {
 	struct rq *queue = queue_of(task);
 	__u64 foreign = foreign_clock(queue);
-	__u32 state = task->__state;
+	__u32 state = task->__state, activity;
 
+	if (preempt || !state)
+		activity = ACTIVITY_RUNNABLE;
+	else if (state & TASK_DEAD)
+		activity = ACTIVITY_NONE;
+	else
+		activity = wait_of(task, state, time->waited);
 	change(time);
 	if (time->activity == ACTIVITY_RUNNING) {
 		spend(time, session, ACTIVITY_RUNNING, now);
@@ -44,16 +50,17 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 	}
 	time->since_ns = now;
 	time->clock_at = queue->clock;
-	if (preempt || !state) {
+	time->activity = activity;
+	if (activity == ACTIVITY_RUNNABLE) {
 		time->preempts++;
 		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
-		time->activity = ACTIVITY_RUNNABLE;
 	} else {
 		time->blocks++;
-		time->activity = state & TASK_DEAD ? ACTIVITY_NONE : ACTIVITY_OTHER;
+		if (activity != ACTIVITY_STOPPED && activity != ACTIVITY_PAGE_FAULT)
+			time->waited = activity;
 	}
 	changed(time);
-	if (time->activity == ACTIVITY_NONE) {
+	if (activity == ACTIVITY_NONE) {
 		time_read(time, task, now);
 		time_gone(time);
 	}

@@ -6,6 +6,7 @@
 #define WEFT_TIME_BPF_H
 
 #include "target.bpf.h"
+#include "wait.bpf.h"
 
 #define MAX_LOOKS 8
 
