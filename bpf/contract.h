@@ -35,7 +35,6 @@ enum loss {
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
 	LOSS_TIMES,           /* threads: no task storage was to be had for where their time goes */
 	LOSS_TIME_EVENT,      /* events of the scheduler: the thread's account was not to be had */
-	LOSS_TIME_READ,       /* threads: they changed their state each time they were looked at */
 	LOSS_WAKERS,          /* wake-ups: the table of wakers was full */
 	LOSS_MAX,
 };
@@ -161,6 +160,7 @@ struct thread_time {
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
 	__u64 involuntary; /* the kernel's own: nivcsw */
+	__u64 moves;       /* the kernel's own: se.nr_migrations, asleep or not */
 	struct spent setup; /* before the gate */
 	struct spent work;  /* from the gate on */
 	__u32 tid;
@@ -311,7 +311,7 @@ _Static_assert(sizeof(struct gauge) == 32, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
-_Static_assert(sizeof(struct thread_time) == 480, "thread_time");
+_Static_assert(sizeof(struct thread_time) == 488, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");
 _Static_assert(sizeof(struct waker) == 20, "waker");
 _Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");

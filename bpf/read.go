@@ -187,6 +187,7 @@ type Loss struct {
 // Causes that a reader of totals and lists has to know.
 const (
 	LossInRing        = "ring_full"
+	LossOfTimes       = "times_refused"
 	LossOfConnections = "connections_full"
 )
 
@@ -204,9 +205,8 @@ var lossCauses = []struct {
 	{taskLossLOSS_STACK_FULL, "stacks_full", "calls are in no stack profile"},
 	{taskLossLOSS_STACK_COLLISION, "stack_collision", "calls are in no stack profile"},
 	{taskLossLOSS_WEIGHT_FULL, "weights_full", "calls are in no stack profile"},
-	{taskLossLOSS_TIMES, "times_refused", "threads have no account of their time"},
+	{taskLossLOSS_TIMES, LossOfTimes, "threads have no account of their time"},
 	{taskLossLOSS_TIME_EVENT, "time_event", "switches or wake-ups are missing, and time with them"},
-	{taskLossLOSS_TIME_READ, "time_unsteady", "threads have no account of their time: it changed at each look"},
 	{taskLossLOSS_WAKERS, "wakers_full", "wake-ups are in no waker's count"},
 }
 

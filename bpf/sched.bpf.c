@@ -145,7 +145,7 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
 	struct session *session;
-	struct waker waker;
+	struct waker waker = {}; /* 6.1's helper leaves what is after the name's end */
 	__u64 *count, one = 1;
 
 	if (!task->bpf_storage)

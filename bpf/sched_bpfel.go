@@ -55,7 +55,7 @@ type schedEvent struct {
 		Kind schedEventKind
 		Pad  uint32
 	}
-	_ [480]byte
+	_ [488]byte
 }
 
 type schedEventKind uint32
@@ -103,9 +103,8 @@ const (
 	schedLossLOSS_WEIGHT_FULL     schedLoss = 9
 	schedLossLOSS_TIMES           schedLoss = 10
 	schedLossLOSS_TIME_EVENT      schedLoss = 11
-	schedLossLOSS_TIME_READ       schedLoss = 12
-	schedLossLOSS_WAKERS          schedLoss = 13
-	schedLossLOSS_MAX             schedLoss = 14
+	schedLossLOSS_WAKERS          schedLoss = 12
+	schedLossLOSS_MAX             schedLoss = 13
 )
 
 type schedMarks struct {
@@ -178,6 +177,7 @@ type schedThreadTime struct {
 	DelayNs     uint64
 	Voluntary   uint64
 	Involuntary uint64
+	Moves       uint64
 	Setup       schedSpent
 	Work        schedSpent
 	Tid         uint32

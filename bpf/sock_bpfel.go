@@ -80,7 +80,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [480]byte
+	_ [488]byte
 }
 
 type sockEventKind uint32
@@ -122,9 +122,8 @@ const (
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 9
 	sockLossLOSS_TIMES           sockLoss = 10
 	sockLossLOSS_TIME_EVENT      sockLoss = 11
-	sockLossLOSS_TIME_READ       sockLoss = 12
-	sockLossLOSS_WAKERS          sockLoss = 13
-	sockLossLOSS_MAX             sockLoss = 14
+	sockLossLOSS_WAKERS          sockLoss = 12
+	sockLossLOSS_MAX             sockLoss = 13
 )
 
 type sockMarks struct {

@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [480]byte
+	_ [488]byte
 }
 
 type taskEventKind uint32
@@ -72,9 +72,8 @@ const (
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
 	taskLossLOSS_TIMES           taskLoss = 10
 	taskLossLOSS_TIME_EVENT      taskLoss = 11
-	taskLossLOSS_TIME_READ       taskLoss = 12
-	taskLossLOSS_WAKERS          taskLoss = 13
-	taskLossLOSS_MAX             taskLoss = 14
+	taskLossLOSS_WAKERS          taskLoss = 12
+	taskLossLOSS_MAX             taskLoss = 13
 )
 
 type taskMarks struct {

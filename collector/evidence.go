@@ -21,8 +21,8 @@ func (w *Watch) collect() error {
 	}
 	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(all.threads), w.collectSockets(all.connections), w.collectCurves(), w.collectStacks(),
-		w.collectLosses(),
+		w.collectThreads(all.threads), w.collectSched(all.threads), w.collectSockets(all.connections), w.collectCurves(),
+		w.collectStacks(), w.collectLosses(),
 	)
 }
 

@@ -35,10 +35,12 @@ type Watch struct {
 	}
 
 	stop, stopped chan struct{} // of the drain
-	drainErr      error         // owned by the drain until stopped is closed, like the next three
+	drainErr      error         // owned by the drain until stopped is closed, like all that follow
 	gone          []bpf.Thread
 	closed        []bpf.Connection
-	unlisted      int64 // ends beyond mostEnds
+	times         []bpf.ThreadTime // of threads that have ended
+	unlisted      int64            // ends beyond mostEnds
+	timesUnlisted int64            // times beyond mostTimes
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -165,11 +167,20 @@ func (w *Watch) startDrain() {
 func (w *Watch) drain() {
 	err := w.c.probes.Drain(bpf.Ends{
 		Thread:     func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
+		Time:       w.timeGone,
 		Connection: func(connection bpf.Connection) { w.closed = listEnd(w, w.closed, connection) },
 	})
 	if w.drainErr == nil {
 		w.drainErr = err
 	}
+}
+
+func (w *Watch) timeGone(t bpf.ThreadTime) {
+	if len(w.times) >= mostTimes {
+		w.timesUnlisted++
+		return
+	}
+	w.times = append(w.times, t)
 }
 
 // listEnd appends to a list of ends, up to mostEnds.
