@@ -46,7 +46,7 @@ func (t *schedThreadTime) Mismatches() []Mismatch {
 		below, above int64 // by how much the kernel's may differ
 	}{
 		{"life", life, int64(t.AtNs - t.FirstNs), 0, 0},
-		{"running", running, int64(t.ExecNs), roundingNS, roundingNS + t.open(ActivityRunning)},
+		{"running", running, int64(t.ExecNs), roundingNS + int64(t.SearchNs), roundingNS + t.open(ActivityRunning)},
 		{"runnable", runnable, int64(t.DelayNs), roundingNS + int64(t.Moves)*migrationNS, roundingNS + int64(t.UnqueuedNs)},
 		{"switches", int64(t.Blocks + t.Preempts), int64(t.Voluntary + t.Involuntary), 0, racing},
 		// A thread that a signal, or a wake-up, keeps from sleeping is voluntary to the kernel.

@@ -150,12 +150,16 @@ struct thread_time {
 	__u64 since_ns; /* `activity` began */
 	__u64 blocks;   /* switches out of the CPU to wait */
 	__u64 preempts; /* all other switches out of the CPU */
-	__u64 foreign_ns;  /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
+	__u64 unseen;   /* events that were made up for: see time.bpf.h */
+	__u64 foreign_ns;    /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
 	__u64 late_run_ns;   /* running by weft's clock less by the run queue's, signed: the hooks come after it was read */
 	__u64 late_ready_ns; /* runnable likewise */
+	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
 	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
 	__u64 clock_at;      /* the run queue's clock when `activity` began */
-	__u64 foreign_at;    /* its clock of foreign_ns then */
+	__u64 foreign_at;    /* its clock of foreign_ns when the thread came on the CPU */
+	__u64 exec_at;       /* sum_exec_runtime when it left it last */
+	__u64 delay_at;      /* run_delay then */
 	__u64 exec_ns;     /* the kernel's own: se.sum_exec_runtime */
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
@@ -311,7 +315,7 @@ _Static_assert(sizeof(struct gauge) == 32, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
-_Static_assert(sizeof(struct thread_time) == 488, "thread_time");
+_Static_assert(sizeof(struct thread_time) == 520, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");
 _Static_assert(sizeof(struct waker) == 20, "waker");
 _Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");

@@ -82,6 +82,8 @@ struct sched_entity {
 
 struct sched_info {
 	unsigned long long run_delay;
+	unsigned long long last_arrival; /* the run queue's clock when it came on the CPU */
+	unsigned long long last_queued;  /* when it became ready; 0 when it is not */
 };
 
 struct super_block {

@@ -7,6 +7,8 @@
 
 #include <bpf/bpf_tracing.h>
 
+#define MAX_SEARCH 1000000 /* ns a switch: beyond, it is no search for other work */
+
 /* (tid, comm) → how often it woke a target's thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -23,6 +25,21 @@ static __always_inline void time_gone(struct thread_time *time)
 		return;
 	event->time = *time;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* Compares a time on the CPU that ends with the kernel's. Up to exec_start it is charged: the clock may have moved on
+ * since, while the CPU looked for other work. Where Linux 6.18 has moved exec_start too (kernel/sched/fair.c,
+ * update_se: it is that of the current thread, whoever is charged), what is charged is less. */
+static __always_inline void ran(struct thread_time *time, struct task_struct *task, __u64 foreign, __u64 now)
+{
+	__u64 by_clock = task->se.exec_start + foreign - time->clock_at;
+	__u64 own = by_clock - (foreign - time->foreign_at);
+	__u64 charged = task->se.sum_exec_runtime - time->exec_at;
+
+	time->late_run_ns += now - time->since_ns - by_clock;
+	time->foreign_ns += foreign - time->foreign_at;
+	if (charged < own)
+		time->search_ns += own - charged < MAX_SEARCH ? own - charged : MAX_SEARCH;
 }
 
 /* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.
@@ -42,15 +59,14 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 	else
 		activity = wait_of(task, state, time->waited);
 	change(time);
-	if (time->activity == ACTIVITY_RUNNING) {
-		spend(time, session, ACTIVITY_RUNNING, now);
-		/* Not the clock now: looking for work for an idle CPU has moved it on. */
-		time->late_run_ns += now - time->since_ns - (task->se.exec_start + foreign - time->clock_at);
-		time->foreign_ns += foreign - time->foreign_at;
-	}
-	time->since_ns = now;
+	if (time->activity != ACTIVITY_RUNNING)
+		make_up_arrival(time, session, task, now, queue->clock);
+	if (time->activity == ACTIVITY_RUNNING)
+		ran(time, task, foreign, now);
+	go_on(time, session, activity, now);
 	time->clock_at = queue->clock;
-	time->activity = activity;
+	time->exec_at = task->se.sum_exec_runtime;
+	time->delay_at = task->sched_info.run_delay;
 	if (activity == ACTIVITY_RUNNABLE) {
 		time->preempts++;
 		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
@@ -69,29 +85,15 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 static __always_inline void come_on_cpu(struct thread_time *time, const struct session *session,
 					struct task_struct *task, __u64 now)
 {
-	struct spent *spent = at_work(session, now) ? &time->work : &time->setup;
 	struct rq *queue = queue_of(task);
-	__u64 clock = queue->clock, waited = now - time->since_ns;
-	__u32 cpu = task->thread_info.cpu;
+	__u64 clock = queue->clock;
 
 	change(time);
-	if (time->activity == ACTIVITY_RUNNABLE) {
-		spend(time, session, ACTIVITY_RUNNABLE, now);
-		if (time->unqueued)
-			time->unqueued_ns += waited;
-		else
-			time->late_ready_ns += waited - (clock - time->clock_at);
-		if (at_work(session, now))
-			wait_for_cpu_over(waited);
-	}
-	if (time->cpu != cpu && time->blocks + time->preempts)
-		spent->migrations++;
-	time->cpu = cpu;
-	time->unqueued = 0;
+	if (is_blocked(time))
+		make_up_wakeup(time, session, task, now, clock);
+	if (time->activity == ACTIVITY_RUNNABLE)
+		arrived(time, session, task->thread_info.cpu, now, clock);
 	time->foreign_at = foreign_clock(queue);
-	time->clock_at = clock;
-	time->since_ns = now;
-	time->activity = ACTIVITY_RUNNING;
 	changed(time);
 }
 
@@ -175,8 +177,6 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 {
 	struct session *session;
 	struct thread_time *time;
-	__u32 activity;
-	__u64 now;
 
 	if (!task->bpf_storage)
 		return 0;
@@ -186,19 +186,10 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	time = time_of(task, session);
 	if (!time)
 		return 0;
-	activity = time->activity;
-	if (activity <= ACTIVITY_RUNNABLE || activity >= ACTIVITY_NONE)
+	if (!is_blocked(time) || time->activity == ACTIVITY_NONE)
 		return 0;
-	now = bpf_ktime_get_ns();
 	change(time);
-	spend(time, session, activity, now);
-	if (at_work(session, now))
-		time->work.wakeups++;
-	else
-		time->setup.wakeups++;
-	time->clock_at = queue_of(task)->clock;
-	time->since_ns = now;
-	time->activity = ACTIVITY_RUNNABLE;
+	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
 	changed(time);
 	return 0;
 }
@@ -215,10 +206,7 @@ int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 	if (!time)
 		return 0;
 	change(time);
-	time->first_ns = bpf_ktime_get_ns();
-	time->since_ns = time->first_ns;
-	time->clock_at = queue_of(task)->clock;
-	time->activity = ACTIVITY_RUNNABLE;
+	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
 	changed(time);
 	return 0;
 }
@@ -239,7 +227,7 @@ int live_times(struct bpf_iter__task *ctx)
 	time = time_copy(time, task);
 	if (!time)
 		return 0;
-	spend(time, session, time->activity, time->at_ns);
+	spend(time, session, time->at_ns);
 	bpf_seq_write(ctx->meta->seq, time, sizeof(*time));
 	return 0;
 }

@@ -55,7 +55,7 @@ type schedEvent struct {
 		Kind schedEventKind
 		Pad  uint32
 	}
-	_ [488]byte
+	_ [520]byte
 }
 
 type schedEventKind uint32
@@ -167,12 +167,16 @@ type schedThreadTime struct {
 	SinceNs     uint64
 	Blocks      uint64
 	Preempts    uint64
+	Unseen      uint64
 	ForeignNs   uint64
 	LateRunNs   uint64
 	LateReadyNs uint64
+	SearchNs    uint64
 	UnqueuedNs  uint64
 	ClockAt     uint64
 	ForeignAt   uint64
+	ExecAt      uint64
+	DelayAt     uint64
 	ExecNs      uint64
 	DelayNs     uint64
 	Voluntary   uint64

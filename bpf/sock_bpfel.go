@@ -80,7 +80,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [488]byte
+	_ [520]byte
 }
 
 type sockEventKind uint32

@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [488]byte
+	_ [520]byte
 }
 
 type taskEventKind uint32

@@ -48,6 +48,7 @@ func (w *Watch) collectSched(threads []bpf.Thread) error {
 	w.loseMismatches(all)
 	life := map[threadIdentity]recording.ThreadTime{}
 	total := recording.ThreadTime{BlockedNS: map[string]int64{}}
+	var madeUp int64
 	for _, t := range all {
 		clip(&t, w.trial.Phases.DoneNS)
 		own := recording.ThreadTime{BlockedNS: map[string]int64{}}
@@ -55,6 +56,7 @@ func (w *Watch) collectSched(threads []bpf.Thread) error {
 		addTime(&own, bpf.Spent(t.Work))
 		addTime(&total, bpf.Spent(t.Work))
 		life[timeIdentity(t)] = own
+		madeUp += int64(t.Unseen)
 	}
 	for i := range w.trial.Threads.List {
 		t := &w.trial.Threads.List[i]
@@ -65,7 +67,7 @@ func (w *Watch) collectSched(threads []bpf.Thread) error {
 	if w.trial.Phases.GateNS == 0 {
 		return nil // the gate was never opened
 	}
-	w.trial.Sched = &recording.Sched{Time: total}
+	w.trial.Sched = &recording.Sched{Time: total, MadeUp: madeUp}
 	return w.collectQueue()
 }
 
