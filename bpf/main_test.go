@@ -52,6 +52,24 @@ type watched struct {
 // watch starts a program of play as a target and waits until it stands at its gate.
 func watch(t testing.TB, opts Options, program string, args ...string) *watched {
 	t.Helper()
+	w := watchUntil(t, opts, program, args...)
+	w.open()
+	return w
+}
+
+// open waits until the child stands at its gate, and opens that for the probes.
+func (w *watched) open() {
+	w.t.Helper()
+	w.expect("ready")
+	w.gate = now()
+	if err := w.probes.OpenGate(w.gate); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// watchUntil starts a program of play as a target.
+func watchUntil(t testing.TB, opts Options, program string, args ...string) *watched {
+	t.Helper()
 	needProbes(t)
 	probes, err := Open(opts)
 	if err != nil {
@@ -67,11 +85,6 @@ func watch(t testing.TB, opts Options, program string, args ...string) *watched 
 	}
 	w.cmd, w.in, w.out = start(t, program, args...)
 	if err := probes.Disown(os.Getpid()); err != nil {
-		t.Fatal(err)
-	}
-	w.expect("ready")
-	w.gate = now()
-	if err := probes.OpenGate(w.gate); err != nil {
 		t.Fatal(err)
 	}
 	return w

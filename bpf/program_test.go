@@ -37,6 +37,8 @@ var programs = map[string]func(stage, []string) error{
 	"answer":   playAnswer,
 	"resend":   playResend,
 	"sockets":  playSockets,
+	"wait":     playWait,
+	"nap":      playNap,
 }
 
 // stage is a program's end of the conversation with the test.

@@ -186,7 +186,8 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	time = time_of(task, session);
 	if (!time)
 		return 0;
-	if (!is_blocked(time) || time->activity == ACTIVITY_NONE)
+	/* In no run queue: it runs, and has not been seen to come on the CPU. */
+	if (!is_blocked(time) || time->activity == ACTIVITY_NONE || !task->sched_info.last_queued)
 		return 0;
 	change(time);
 	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
