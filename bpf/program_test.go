@@ -39,6 +39,8 @@ var programs = map[string]func(stage, []string) error{
 	"sockets":  playSockets,
 	"wait":     playWait,
 	"nap":      playNap,
+	"spin":     playSpin,
+	"pingpong": playPingPong,
 }
 
 // stage is a program's end of the conversation with the test.

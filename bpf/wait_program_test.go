@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -138,10 +139,15 @@ func raw(call uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 }
 
 // kept keeps what the kernel is given: a number that points to something does not.
-var kept []any
+var (
+	keeping sync.Mutex
+	kept    []any
+)
 
 // at gives the address of something that stays where it is.
 func at[T any](v *T) uintptr {
+	keeping.Lock()
+	defer keeping.Unlock()
 	kept = append(kept, v)
 	return uintptr(unsafe.Pointer(v))
 }
