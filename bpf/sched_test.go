@@ -27,7 +27,13 @@ func TestWaitsHaveTheirCause(t *testing.T) {
 			if wait.cause == ActivityOther { // as it is before and after
 				blocked -= int64(after.AtNs-before.AtNs) - truth.ElapsedNS
 			}
-			if blocked < asked.Nanoseconds() {
+			// A time-out begins in the call, before the thread has left the CPU: by what that takes, which in an emulated
+			// machine is up to a ms, it is blocked for less.
+			early := max(asked.Nanoseconds()-blocked, 0)
+			if early > 0 {
+				t.Logf("blocked for %v less than %v: it had begun to wait before", time.Duration(early), asked)
+			}
+			if early > spent(ActivityRunning) {
 				t.Errorf("blocked for %v, want %v or more; %s", time.Duration(blocked), asked, spentList(before, after))
 			}
 			if blocked+runnable > truth.ElapsedNS+slack.Nanoseconds() {
