@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -90,18 +91,13 @@ func playPingPong(s stage, args []string) error {
 	if err := s.pause("ready"); err != nil {
 		return err
 	}
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	if args[1] == "busy" {
 		go func() {
 			if err := pin(); err != nil {
 				panic(err)
 			}
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		}()
 	}
@@ -128,7 +124,7 @@ func playPingPong(s stage, args []string) error {
 		})
 	}
 	done.Wait()
-	close(stop)
+	stop.Store(true)
 	time.Sleep(time.Millisecond)
 	return s.end(nil)
 }
