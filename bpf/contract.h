@@ -35,6 +35,10 @@ enum loss {
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
 	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
 	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run */
+	LOSS_TIMES,           /* threads: no task storage was to be had for where their time goes */
+	LOSS_TIME_RING,       /* times of threads that ended: the ring buffer was full */
+	LOSS_TIME_EVENT,      /* events of the scheduler: the thread's account was not to be had */
+	LOSS_WAKERS,          /* wake-ups: the table of wakers was full */
 	LOSS_MAX,
 };
 
@@ -108,6 +112,84 @@ struct thread {
 	char comm[COMM_LEN];
 };
 
+/* What a thread does: on a CPU, ready for one, or blocked by a cause. An index of struct spent's sums. */
+enum activity {
+	ACTIVITY_RUNNING,
+	ACTIVITY_RUNNABLE,
+	ACTIVITY_SOCKET_READ, /* from here on: blocked */
+	ACTIVITY_SOCKET_WRITE,
+	ACTIVITY_CONNECT,
+	ACTIVITY_ACCEPT,
+	ACTIVITY_EPOLL,
+	ACTIVITY_POLL,
+	ACTIVITY_SELECT,
+	ACTIVITY_PIPE,
+	ACTIVITY_FILE,
+	ACTIVITY_FUTEX,
+	ACTIVITY_SLEEP,
+	ACTIVITY_CHILD_WAIT,
+	ACTIVITY_IO_URING,
+	ACTIVITY_STOPPED,
+	ACTIVITY_PAGE_FAULT,
+	ACTIVITY_OTHER,
+	ACTIVITY_MAX,
+	ACTIVITY_NONE = ACTIVITY_MAX, /* made and not yet woken, or gone */
+};
+
+/* Where a thread's time went. */
+struct spent {
+	__u64 ns[ACTIVITY_MAX]; /* durations, by enum activity */
+	__u64 wakeups;
+	__u64 migrations; /* it went on on another CPU */
+};
+
+/* One thread's time: in task storage while it lives, an event when it leaves the CPU for good. Each sum is of its
+ * own events; what the kernel itself keeps is read at the same instant, to be compared. */
+struct thread_time {
+	__u64 start_ns; /* struct thread's: the two belong together */
+	__u64 epoch;    /* of the session that it belongs to */
+	__u64 first_ns; /* it was woken for the first time */
+	__u64 at_ns;    /* the sums are up to here */
+	__u64 since_ns; /* `activity` began */
+	__u64 blocks;   /* switches out of the CPU to wait */
+	__u64 preempts; /* all other switches out of the CPU */
+	__u64 unseen;   /* events that were made up for: see time.bpf.h */
+	__u64 foreign_ns;    /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
+	__u64 late_run_ns;   /* running by weft's clock less by the run queue's, signed: the hooks come after it was read */
+	__u64 late_ready_ns; /* runnable likewise */
+	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
+	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
+	__u64 clock_at;      /* the run queue's clock when `activity` began */
+	__u64 foreign_at;    /* its clock of foreign_ns when the thread came on the CPU */
+	__u64 exec_at;       /* sum_exec_runtime when it left it last */
+	__u64 delay_at;      /* run_delay then */
+	__u64 exec_ns;     /* the kernel's own: se.sum_exec_runtime */
+	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
+	__u64 voluntary;   /* the kernel's own: nvcsw */
+	__u64 involuntary; /* the kernel's own: nivcsw */
+	__u64 moves;       /* the kernel's own: se.nr_migrations, asleep or not */
+	struct spent setup; /* before the gate */
+	struct spent work;  /* from the gate on */
+	__u32 tid;
+	enum activity activity; /* now; of one that is gone, ACTIVITY_NONE */
+	__u32 cpu;      /* that it ran on last */
+	__u32 version;  /* odd while it is being changed */
+	__u32 unqueued; /* 1: runnable, and not in delay_ns */
+	__u32 waited;   /* enum activity of the last wait */
+};
+
+/* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
+struct histogram {
+	__u64 counts[64]; /* by the waits' magnitude: from 2^i up to 2^(i+1) ns */
+	__u64 sum_ns;     /* a duration */
+};
+
+/* Key of `wakers`; the value is a count of wake-ups. */
+struct waker {
+	__u32 tid; /* 0: an idle CPU */
+	char comm[COMM_LEN];
+};
+
 enum transport {
 	TRANSPORT_NONE, /* not one that is counted */
 	TRANSPORT_TCP,
@@ -170,6 +252,7 @@ struct connection {
 enum event_kind {
 	EVENT_THREAD_GONE = 1,
 	EVENT_CONNECTION_GONE,
+	EVENT_TIME_GONE,
 };
 
 /* What the ring buffer carries: the header tells which. */
@@ -188,11 +271,17 @@ struct connection_event {
 	struct connection connection;
 };
 
+struct time_event {
+	struct event_header header;
+	struct thread_time time;
+};
+
 /* Any of them: the type of the ring's records in BTF. */
 union event {
 	struct event_header header;
 	struct thread_event thread;
 	struct connection_event connection;
+	struct time_event time;
 };
 
 /* Value of `stacks`, by hash: user addresses, leaf first. */
@@ -258,6 +347,11 @@ _Static_assert(sizeof(struct session) == 16, "session");
 _Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
+_Static_assert(sizeof(struct spent) == 160, "spent");
+_Static_assert(sizeof(struct thread_time) == 520, "thread_time");
+_Static_assert(sizeof(struct histogram) == 520, "histogram");
+_Static_assert(sizeof(struct waker) == 20, "waker");
+_Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct totals) == 80, "totals");
 _Static_assert(sizeof(struct connection) == 208, "connection");

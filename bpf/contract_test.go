@@ -22,6 +22,10 @@ func TestContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sched, err := loadSched()
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		spec  *ebpf.CollectionSpec
 		name  string
@@ -36,6 +40,11 @@ func TestContract(t *testing.T) {
 		{task, "stack", Stack{}},
 		{task, "weight_key", WeightKey{}},
 		{task, "weight", Weight{}},
+		{sched, "spent", Spent{}},
+		{sched, "thread_time", ThreadTime{}},
+		{sched, "time_event", schedTimeEvent{}},
+		{sched, "histogram", Histogram{}},
+		{sched, "waker", schedWaker{}},
 		{sock, "connection", Connection{}},
 		{sock, "connection_event", sockConnectionEvent{}},
 		{sock, "totals", Totals{}},
@@ -88,7 +97,7 @@ func compareStruct(t *testing.T, path string, c *btf.Struct, g reflect.Type) {
 	}
 }
 
-// Every object declares the shared maps; one declaration must not drift from the other.
+// Every object declares the shared maps; one declaration must not drift from another.
 func TestObjectsShareTheirMaps(t *testing.T) {
 	specs := map[string]*ebpf.CollectionSpec{}
 	for _, o := range objects {
@@ -103,7 +112,7 @@ func TestObjectsShareTheirMaps(t *testing.T) {
 		for object, spec := range specs {
 			b := spec.Maps[name]
 			if a == nil || b == nil {
-				t.Errorf("%s: not in task and %s", name, object)
+				t.Errorf("%s: not in task or not in %s", name, object)
 				continue
 			}
 			if a.Type != b.Type || a.KeySize != b.KeySize || a.ValueSize != b.ValueSize || a.MaxEntries != b.MaxEntries {

@@ -30,7 +30,7 @@ type memoryEvent struct {
 		Kind uint32
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [520]byte
 }
 
 type memoryGauge struct {
@@ -69,7 +69,11 @@ const (
 	memoryLossLOSS_WEIGHT_FULL     memoryLoss = 9
 	memoryLossLOSS_MEMORY_FULL     memoryLoss = 10
 	memoryLossLOSS_MEMORY_SIZE     memoryLoss = 11
-	memoryLossLOSS_MAX             memoryLoss = 12
+	memoryLossLOSS_TIMES           memoryLoss = 12
+	memoryLossLOSS_TIME_RING       memoryLoss = 13
+	memoryLossLOSS_TIME_EVENT      memoryLoss = 14
+	memoryLossLOSS_WAKERS          memoryLoss = 15
+	memoryLossLOSS_MAX             memoryLoss = 16
 )
 
 type memoryMarks struct {

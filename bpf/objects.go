@@ -28,6 +28,11 @@ var objects = []object{
 	{"task", loadTask, [][]string{{
 		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
 	}}},
+	// After task: its program for new threads begins the account that this one's relies on.
+	{"sched", loadSched, [][]string{{
+		schedProgSchedNewtask, schedProgSchedSwitch, schedProgSchedWaking, schedProgSchedWakeup, schedProgSchedWakeupNew,
+		schedProgLiveTimes,
+	}}},
 	{"sock", loadSock, [][]string{{
 		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
 		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
@@ -51,6 +56,9 @@ var sharedMaps = []string{
 	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
 	taskMapStacks, taskMapWeights,
 }
+
+// iterators are the programs that are attached when they are read.
+var iterators = map[string]bool{taskProgLiveThreads: true, schedProgLiveTimes: true}
 
 // openObject loads and attaches the first set that works. That none does is in p.missing, not an error.
 func (p *Probes) openObject(o object, opts Options) error {
@@ -139,7 +147,7 @@ func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
 	for _, kind := range []ebpf.ProgramType{ebpf.TracePoint, ebpf.Tracing} {
 		for name, program := range collection.Programs {
-			if program.Type() != kind || name == taskProgLiveThreads { // an iterator: run by reading it
+			if program.Type() != kind || iterators[name] { // run by reading it
 				continue
 			}
 			l, err := attachProgram(name, program)

@@ -41,6 +41,10 @@ var programs = map[string]func(stage, []string) error{
 	"fork":     playFork,
 	"replace":  playReplace,
 	"kinds":    playKinds,
+	"wait":     playWait,
+	"nap":      playNap,
+	"spin":     playSpin,
+	"pingpong": playPingPong,
 }
 
 // stage is a program's end of the conversation with the test.

@@ -68,7 +68,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [520]byte
 }
 
 type sockEventKind uint32
@@ -76,6 +76,7 @@ type sockEventKind uint32
 const (
 	sockEventKindEVENT_THREAD_GONE     sockEventKind = 1
 	sockEventKindEVENT_CONNECTION_GONE sockEventKind = 2
+	sockEventKindEVENT_TIME_GONE       sockEventKind = 3
 )
 
 type sockFlow struct {
@@ -117,7 +118,11 @@ const (
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 9
 	sockLossLOSS_MEMORY_FULL     sockLoss = 10
 	sockLossLOSS_MEMORY_SIZE     sockLoss = 11
-	sockLossLOSS_MAX             sockLoss = 12
+	sockLossLOSS_TIMES           sockLoss = 12
+	sockLossLOSS_TIME_RING       sockLoss = 13
+	sockLossLOSS_TIME_EVENT      sockLoss = 14
+	sockLossLOSS_WAKERS          sockLoss = 15
+	sockLossLOSS_MAX             sockLoss = 16
 )
 
 type sockMarks struct {

@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [520]byte
 }
 
 type taskEventKind uint32
@@ -38,6 +38,7 @@ type taskEventKind uint32
 const (
 	taskEventKindEVENT_THREAD_GONE     taskEventKind = 1
 	taskEventKindEVENT_CONNECTION_GONE taskEventKind = 2
+	taskEventKindEVENT_TIME_GONE       taskEventKind = 3
 )
 
 type taskGauge struct {
@@ -71,7 +72,11 @@ const (
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
 	taskLossLOSS_MEMORY_FULL     taskLoss = 10
 	taskLossLOSS_MEMORY_SIZE     taskLoss = 11
-	taskLossLOSS_MAX             taskLoss = 12
+	taskLossLOSS_TIMES           taskLoss = 12
+	taskLossLOSS_TIME_RING       taskLoss = 13
+	taskLossLOSS_TIME_EVENT      taskLoss = 14
+	taskLossLOSS_WAKERS          taskLoss = 15
+	taskLossLOSS_MAX             taskLoss = 16
 )
 
 type taskMarks struct {

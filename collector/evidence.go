@@ -21,7 +21,8 @@ func (w *Watch) collect() error {
 	}
 	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(all.threads), w.collectSockets(all), w.collectCurves(), w.collectMemory(),
+		w.collectThreads(all.threads), w.collectSched(all.threads), w.collectSockets(all), w.collectCurves(),
+		w.collectMemory(),
 		w.collectStacks(), w.collectLosses(),
 	)
 }

@@ -38,11 +38,13 @@ type Watch struct {
 	}
 
 	stop, stopped chan struct{} // of the drain
-	drainErr      error         // owned by the drain until stopped is closed, like the next four
+	drainErr      error         // owned by the drain until stopped is closed, like all that follow
 	gone          []bpf.Thread
 	closed        []bpf.Connection
-	unlisted      int64      // ends beyond mostEnds
-	dropped       bpf.Totals // of the connections among them
+	times         []bpf.ThreadTime // of threads that have ended
+	unlisted      int64            // ends beyond mostEnds
+	dropped       bpf.Totals       // of the connections among them
+	timesUnlisted int64            // times beyond mostTimes
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -196,10 +198,11 @@ func (w *Watch) startDrain() {
 }
 
 func (w *Watch) drain() {
-	err := w.c.probes.Drain(
-		func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
-		w.connectionGone,
-	)
+	err := w.c.probes.Drain(bpf.Ends{
+		Thread:     func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
+		Time:       w.timeGone,
+		Connection: w.connectionGone,
+	})
 	if w.drainErr == nil {
 		w.drainErr = err
 	}
@@ -210,6 +213,14 @@ func (w *Watch) connectionGone(c bpf.Connection) {
 		w.dropped = w.dropped.Plus(c.Totals())
 	}
 	w.closed = listEnd(w, w.closed, c)
+}
+
+func (w *Watch) timeGone(t bpf.ThreadTime) {
+	if len(w.times) >= mostTimes {
+		w.timesUnlisted++
+		return
+	}
+	w.times = append(w.times, t)
 }
 
 // listEnd appends to a list of ends, up to mostEnds.

@@ -72,8 +72,10 @@ const (
 func narrowLosses() []narrowLoss {
 	return []narrowLoss{
 		{"sched", sourceSched, "times of threads are"},
+		{"time", sourceSched, "times of threads are"},
+		{"wakers", sourceSched, "times of threads are"},
 		{"rss", sourceMemory, "figures of peak RSS are"},
-		{"memory", sourceMemory, "figures of peak RSS are"},
+		{"memor", sourceMemory, "figures of peak RSS are"},
 	}
 }
 

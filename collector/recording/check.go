@@ -179,7 +179,7 @@ func (t *Trial) checkTime() error {
 		if len(s.RunQueue.Counts) > maxBuckets {
 			return fmt.Errorf("run queue: %d buckets", len(s.RunQueue.Counts))
 		}
-		counts := []count{{"run queue sum_ns", s.RunQueue.SumNS}}
+		counts := []count{{"run queue sum_ns", s.RunQueue.SumNS}, {"made_up", s.MadeUp}}
 		for i, n := range s.RunQueue.Counts {
 			counts = append(counts, count{fmt.Sprintf("run queue bucket %d", i), n})
 		}
