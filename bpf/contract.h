@@ -159,6 +159,8 @@ struct thread_time {
 	__u64 late_ready_ns; /* runnable likewise */
 	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
 	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
+	__u64 phantom_ns;    /* running, but in delay_ns: the kernel has it in two places, a duration */
+	__u64 phantom_at;    /* the run queue's clock since when it does that, 0 when it does not */
 	__u64 clock_at;      /* the run queue's clock when `activity` began */
 	__u64 foreign_at;    /* its clock of foreign_ns when the thread came on the CPU */
 	__u64 exec_at;       /* sum_exec_runtime when it left it last */
@@ -167,7 +169,7 @@ struct thread_time {
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
 	__u64 involuntary; /* the kernel's own: nivcsw */
-	__u64 moves;       /* the kernel's own: se.nr_migrations, asleep or not */
+	__u64 moved;       /* waits for a CPU that began in the queue of one and ended in another's */
 	struct spent setup; /* before the gate */
 	struct spent work;  /* from the gate on */
 	__u32 tid;
@@ -176,6 +178,8 @@ struct thread_time {
 	__u32 version;  /* odd while it is being changed */
 	__u32 unqueued; /* 1: runnable, and not in delay_ns */
 	__u32 waited;   /* enum activity of the last wait */
+	__u32 queued_cpu; /* in whose queue it became runnable */
+	__u32 _pad;
 };
 
 /* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
@@ -348,7 +352,7 @@ _Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
-_Static_assert(sizeof(struct thread_time) == 520, "thread_time");
+_Static_assert(sizeof(struct thread_time) == 544, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");
 _Static_assert(sizeof(struct waker) == 20, "waker");
 _Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");

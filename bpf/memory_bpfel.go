@@ -30,7 +30,7 @@ type memoryEvent struct {
 		Kind uint32
 		Pad  uint32
 	}
-	_ [520]byte
+	_ [544]byte
 }
 
 type memoryGauge struct {

@@ -38,6 +38,9 @@ static __always_inline void ran(struct thread_time *time, struct task_struct *ta
 
 	time->late_run_ns += now - time->since_ns - by_clock;
 	time->foreign_ns += foreign - time->foreign_at;
+	if (time->phantom_at)
+		time->phantom_ns += time->clock_at + by_clock - time->phantom_at;
+	time->phantom_at = 0;
 	if (charged < own)
 		time->search_ns += own - charged < MAX_SEARCH ? own - charged : MAX_SEARCH;
 }
@@ -69,6 +72,7 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 	time->delay_at = task->sched_info.run_delay;
 	if (activity == ACTIVITY_RUNNABLE) {
 		time->preempts++;
+		time->queued_cpu = time->cpu;
 		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
 	} else {
 		time->blocks++;
@@ -186,11 +190,15 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	time = time_of(task, session);
 	if (!time)
 		return 0;
+	/* On its way to sleep, kept on the CPU: from 6.12 (commit 152e11f6df29) it can be put back into the run queue before
+	 * it has left that, and go on with no switch, but with last_queued set. */
+	if (time->activity == ACTIVITY_RUNNING && !time->phantom_at)
+		time->phantom_at = task->sched_info.last_queued;
 	/* In no run queue: it runs, and has not been seen to come on the CPU. */
 	if (!is_blocked(time) || time->activity == ACTIVITY_NONE || !task->sched_info.last_queued)
 		return 0;
 	change(time);
-	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
+	woken(time, session, task->thread_info.cpu, bpf_ktime_get_ns(), queue_of(task)->clock);
 	changed(time);
 	return 0;
 }
@@ -207,7 +215,7 @@ int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 	if (!time)
 		return 0;
 	change(time);
-	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
+	woken(time, session, task->thread_info.cpu, bpf_ktime_get_ns(), queue_of(task)->clock);
 	changed(time);
 	return 0;
 }

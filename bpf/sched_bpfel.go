@@ -55,7 +55,7 @@ type schedEvent struct {
 		Kind schedEventKind
 		Pad  uint32
 	}
-	_ [520]byte
+	_ [544]byte
 }
 
 type schedEventKind uint32
@@ -176,6 +176,8 @@ type schedThreadTime struct {
 	LateReadyNs uint64
 	SearchNs    uint64
 	UnqueuedNs  uint64
+	PhantomNs   uint64
+	PhantomAt   uint64
 	ClockAt     uint64
 	ForeignAt   uint64
 	ExecAt      uint64
@@ -184,7 +186,7 @@ type schedThreadTime struct {
 	DelayNs     uint64
 	Voluntary   uint64
 	Involuntary uint64
-	Moves       uint64
+	Moved       uint64
 	Setup       schedSpent
 	Work        schedSpent
 	Tid         uint32
@@ -193,6 +195,8 @@ type schedThreadTime struct {
 	Version     uint32
 	Unqueued    uint32
 	Waited      uint32
+	QueuedCpu   uint32
+	Pad         uint32
 }
 
 type schedTimeEvent struct {

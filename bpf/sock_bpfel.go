@@ -68,7 +68,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [520]byte
+	_ [544]byte
 }
 
 type sockEventKind uint32

@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [520]byte
+	_ [544]byte
 }
 
 type taskEventKind uint32

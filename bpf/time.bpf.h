@@ -34,7 +34,7 @@ struct {
 	__type(value, struct histogram);
 } run_queue SEC(".maps");
 
-/* Before 6.2 (commit e8b02296a6b8) the account is not to be had while the CPU is in the midst of another look
+/* Before 6.2 the account is not to be had while the CPU is in the midst of another look
  * into task storage that an interrupt has interrupted: a wake-up by that interrupt is lost. */
 static __noinline int lose_event(__u32 pid)
 {
@@ -126,13 +126,15 @@ static __always_inline struct spent *spent_at(struct thread_time *time, const st
 }
 
 /* The thread is woken, by the run queue's clock at `clock`. */
-static __always_inline void woken(struct thread_time *time, const struct session *session, __u64 now, __u64 clock)
+static __always_inline void woken(struct thread_time *time, const struct session *session, __u32 cpu, __u64 now,
+				  __u64 clock)
 {
 	if (time->activity == ACTIVITY_NONE)
 		time->first_ns = now;
 	else
 		spent_at(time, session, now)->wakeups++;
 	go_on(time, session, ACTIVITY_RUNNABLE, now);
+	time->queued_cpu = cpu;
 	time->clock_at = clock;
 }
 
@@ -165,6 +167,8 @@ static __always_inline void arrived(struct thread_time *time, const struct sessi
 	count_wait(session, now, waited);
 	if (time->cpu != cpu && time->blocks + time->preempts)
 		spent_at(time, session, now)->migrations++;
+	if (time->queued_cpu != cpu)
+		time->moved++;
 	time->cpu = cpu;
 	time->unqueued = 0;
 	go_on(time, session, ACTIVITY_RUNNING, now);
@@ -185,7 +189,7 @@ static __always_inline void make_up_wakeup(struct thread_time *time, const struc
 	if (!queued || since < time->since_ns)
 		return;
 	time->unseen++;
-	woken(time, session, since, queued);
+	woken(time, session, task->thread_info.cpu, since, queued);
 }
 
 /* The thread leaves the CPU, and has not been seen to come on it. */
@@ -197,7 +201,7 @@ static __always_inline void make_up_arrival(struct thread_time *time, const stru
 
 	if (is_blocked(time) && since - waited >= time->since_ns) {
 		time->unseen++;
-		woken(time, session, since - waited, arrival - waited);
+		woken(time, session, task->thread_info.cpu, since - waited, arrival - waited);
 	}
 	if (time->activity != ACTIVITY_RUNNABLE || since < time->since_ns)
 		return;
@@ -218,7 +222,6 @@ static __always_inline void time_read(struct thread_time *time, struct task_stru
 	time->delay_ns = task->sched_info.run_delay;
 	time->voluntary = task->nvcsw;
 	time->involuntary = task->nivcsw;
-	time->moves = task->se.nr_migrations;
 }
 
 /* A copy of a live thread's account, up to now. */
