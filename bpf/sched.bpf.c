@@ -183,6 +183,7 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 {
 	struct session *session;
 	struct thread_time *time;
+	__u64 clock;
 
 	if (!task->bpf_storage)
 		return 0;
@@ -199,8 +200,12 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	/* In no run queue: it runs, and has not been seen to come on the CPU. */
 	if (!is_blocked(time) || time->activity == ACTIVITY_NONE || !task->sched_info.last_queued)
 		return 0;
+	clock = queue_of(task)->clock;
 	change(time);
-	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
+	woken(time, session, bpf_ktime_get_ns(), clock);
+	/* From 6.12 a thread that sleeps, but has not been taken from its run queue yet, can be moved to another's, and is
+	 * noted as queued from then on. */
+	time->phantom_ns += clock - task->sched_info.last_queued;
 	time->moves_at = task->se.nr_migrations;
 	changed(time);
 	return 0;
