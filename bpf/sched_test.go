@@ -90,6 +90,11 @@ func (w *watched) timeOf(tid int) ThreadTime {
 // checkTimes compares the threads that are gone with the kernel's figures.
 func (w *watched) checkTimes() {
 	w.t.Helper()
+	// A thread's last switch may come after its process has been waited for.
+	for deadline := time.Now().Add(10 * time.Second); len(w.times) < len(w.gone) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+		w.drain()
+	}
 	if len(w.times) == 0 || len(w.times) != len(w.gone) {
 		w.t.Errorf("%d threads are gone, %d times", len(w.gone), len(w.times))
 	}
