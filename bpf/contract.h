@@ -169,7 +169,8 @@ struct thread_time {
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
 	__u64 involuntary; /* the kernel's own: nivcsw */
-	__u64 moved;       /* waits for a CPU that began in the queue of one and ended in another's */
+	__u64 moved;       /* moves from one CPU's queue to another's while it waited for a CPU */
+	__u64 moves_at;    /* the kernel's count of moves (se.nr_migrations) when `activity` began */
 	struct spent setup; /* before the gate */
 	struct spent work;  /* from the gate on */
 	__u32 tid;
@@ -178,8 +179,6 @@ struct thread_time {
 	__u32 version;  /* odd while it is being changed */
 	__u32 unqueued; /* 1: runnable, and not in delay_ns */
 	__u32 waited;   /* enum activity of the last wait */
-	__u32 queued_cpu; /* in whose queue it became runnable */
-	__u32 _pad;
 };
 
 /* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
