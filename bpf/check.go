@@ -3,8 +3,8 @@ package bpf
 // ThreadTime's figures of weft's own, each the sum of its events, against what the kernel keeps of the thread and
 // weft reads at the same instant. docs/accuracy.md says what is allowed and why.
 const (
-	roundingNS = 1_000   // each of the two clocks
-	movedNS    = 500_000 // a thread that is moved is in no run queue meanwhile, and each has a clock of its own
+	roundingNS = 1_000     // each of the two clocks
+	movedNS    = 1_000_000 // a thread that is moved is in no run queue meanwhile, and each has a clock of its own
 )
 
 // Mismatch is a figure of a thread that differs from the kernel's by more than is allowed.
