@@ -187,17 +187,24 @@ func costsOf(b *testing.B, w *watched) []Cost {
 	return costs
 }
 
-// reportCosts prints every program that ran. Once a benchmark: of many lines the testing package cuts the last, where
-// the budget is.
+// reportCosts prints the mean of a socket event, and every program that ran.
 func reportCosts(b *testing.B, costs []Cost) {
 	b.Helper()
-	for _, c := range costs {
-		if c.Runs == 0 {
-			continue
-		}
-		b.Logf("%-28s %8d runs %6.0f ns each", c.Program, c.Runs, float64(c.RunNS)/float64(c.Runs))
-	}
+	logCosts(b, costs)
 	b.ReportMetric(transferNS(costs), "bpf-ns/event")
+}
+
+// logCosts prints every program that ran, in one line: of many lines the testing package cuts the last ones, where the
+// budget is.
+func logCosts(b *testing.B, costs []Cost) {
+	b.Helper()
+	var ran []string
+	for _, c := range costs {
+		if c.Runs > 0 {
+			ran = append(ran, fmt.Sprintf("%s %d runs, %.0f ns each", c.Program, c.Runs, float64(c.RunNS)/float64(c.Runs)))
+		}
+	}
+	b.Logf("%s", strings.Join(ran, "; "))
 }
 
 // transferNS is the mean of the send and receive programs.

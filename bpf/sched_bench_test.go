@@ -16,29 +16,24 @@ const pingPongs = 50_000
 // cause of a wait for which a descriptor is looked up.
 func BenchmarkSwitch(b *testing.B) {
 	needProbes(b)
-	var each float64
+	var costs []Cost
 	for b.Loop() {
 		w := watch(b, Options{}, "pingpong", strconv.Itoa(pingPongs), "alone")
 		w.say("go")
 		w.truth(new(any))
-		costs, err := w.probes.Costs()
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, c := range costs {
-			if c.Runs == 0 {
-				continue
-			}
-			b.Logf("%-28s %8d runs %6.0f ns each", c.Program, c.Runs, float64(c.RunNS)/float64(c.Runs))
-			if c.Program == "sched."+schedProgSchedSwitch {
-				each = float64(c.RunNS) / float64(c.Runs)
-			}
-		}
-		b.ReportMetric(each, "bpf-ns/switch")
+		costs = costsOf(b, w)
 		w.finish()
 		w.noLoss()
 		w.probes.Close()
 	}
+	logCosts(b, costs)
+	each := 0.0
+	for _, c := range costs {
+		if c.Program == "sched."+schedProgSchedSwitch {
+			each = float64(c.RunNS) / float64(c.Runs)
+		}
+	}
+	b.ReportMetric(each, "bpf-ns/switch")
 	budget(b, "a switch, in BPF", each, switchNS,
 		fmt.Sprintf("%d bytes to and fro by pipes between two threads on one CPU", pingPongs))
 }

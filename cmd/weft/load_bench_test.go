@@ -79,9 +79,20 @@ func (l *load) reportCounters(b *testing.B) {
 		lost += t.LostEvents()
 	}
 	b.Logf("raw, %% of the program's CPU: %s", list(percent, "%.2f"))
+	logLost(b, l.counters)
 	budget(b, "counters: BPF time / the program's CPU", median(percent), countersPercent, "%", fmt.Sprintf(
 		"%s, 20,000 keep-alive requests, 50 in flight, the origin's events included; median of %d", loadModel, rounds))
 	budget(b, "lost events, counters on that load", float64(lost), lostEvents, "", "sum of all rounds")
+}
+
+// logLost says what was lost, if anything was.
+func logLost(b *testing.B, trials []*recording.Trial) {
+	b.Helper()
+	for _, t := range trials {
+		for _, l := range t.Lost {
+			b.Logf("lost: %d by %s: %s", l.Count, l.Cause, l.Detail)
+		}
+	}
 }
 
 // reportStacks divides by the CPU of the rounds that only counted: a profiled trial samples its heap too, and
@@ -97,21 +108,25 @@ func (l *load) reportStacks(b *testing.B) {
 		lost += t.LostEvents()
 	}
 	b.Logf("raw, %% of the program's CPU: %s", list(percent, "%.2f"))
+	logLost(b, l.stacked)
 	budget(b, "with stacks: BPF time / the program's CPU", median(percent), stacksPercent, "%", fmt.Sprintf(
 		"the same, over the CPU of the rounds that only counted; median of %d", rounds))
 	budget(b, "lost events, stacks on that load", float64(lost), lostEvents, "", "sum of all rounds")
 }
 
-// reportPrograms prints each program that ran, in the last round.
+// reportPrograms prints each program that ran, in the last round. In one line: of many the testing package cuts the
+// last ones.
 func (l *load) reportPrograms(b *testing.B) {
 	last := rounds - 1
+	var ran []string
 	for i, p := range l.counters[last].BPF {
 		stacked := l.stacked[last].BPF[i]
 		if p.Runs > 0 && stacked.Runs > 0 {
-			b.Logf("%-26s counters %7d runs, %6d ns each; with stacks %7d runs, %6d ns each", p.Program,
-				p.Runs, p.RunNS/p.Runs, stacked.Runs, stacked.RunNS/stacked.Runs)
+			ran = append(ran, fmt.Sprintf("%s counters %d runs, %d ns each, with stacks %d runs, %d ns each", p.Program,
+				p.Runs, p.RunNS/p.Runs, stacked.Runs, stacked.RunNS/stacked.Runs))
 		}
 	}
+	b.Logf("programs: %s", strings.Join(ran, "; "))
 	b.ReportMetric(0, "ns/op")
 }
 
