@@ -34,7 +34,7 @@ type Finding struct {
 func findings(v *View) []Finding {
 	list := []Finding{}
 	for _, find := range []func(*View) []Finding{
-		findLost, findMissing, findInterrupted, findFewer, findFailed, findDigests, findNotReached,
+		findLost, findMissing, findSkipped, findInterrupted, findFewer, findFailed, findDigests, findNotReached,
 	} {
 		list = append(list, find(v)...)
 	}
@@ -62,6 +62,20 @@ func findMissing(v *View) []Finding {
 			Text:     fmt.Sprintf("Probe %s is missing: what it counts is not in this report.", m.Probe),
 			Evidence: join("; ", m.Reason, trialNumbers(m.Trials)),
 			Advice:   "Run weft as root on a kernel that has it: docs/architecture.md lists the hooks.",
+		})
+	}
+	return list
+}
+
+// findSkipped tells of models that would have been compared.
+func findSkipped(v *View) []Finding {
+	var list []Finding
+	for _, s := range v.Run.Skipped {
+		list = append(list, Finding{
+			Severity: Remark, Name: "model-skipped", Model: s.Model,
+			Text:     fmt.Sprintf("%s was skipped: %s.", s.Model, s.Reason),
+			Evidence: "found before the first trial",
+			Advice:   join(": ", "To have it in the next run", s.Advice),
 		})
 	}
 	return list

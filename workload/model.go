@@ -14,10 +14,14 @@ type Model struct {
 	Sequential bool   // never has more than one request in flight
 	Threads    bool   // has one operating system thread for each request in flight
 	HeapPprof  bool   // answers to heap with a pprof profile
+	HeapStacks bool   // answers to heap with stacks
 
 	// run does the whole scenario and returns when every page is finished.
 	// Nil for a model that is an external program.
 	run func(*fetch)
+
+	script    string    // of a model in Python: its file under python/, else empty
+	libraries []library // what the script needs beside Python's standard library
 }
 
 // ErrModel is the name of a model that does not exist.
@@ -52,6 +56,26 @@ func Models() []Model {
 			Summary:   "one goroutine a request with net/http, as people write it",
 			HeapPprof: true,
 			run:       runNetHTTP,
+		}, {
+			Name:       "py-sequential",
+			Summary:    "one request after another with requests, one connection",
+			Sequential: true, HeapStacks: true,
+			script: "py_sequential.py", libraries: []library{requests},
+		}, {
+			Name:    "py-threads",
+			Summary: "requests in the threads of a ThreadPoolExecutor",
+			Threads: true, HeapStacks: true,
+			script: "py_threads.py", libraries: []library{requests},
+		}, {
+			Name:       "py-gevent",
+			Summary:    "requests, patched to wait in gevent's loop, one greenlet a task",
+			HeapStacks: true,
+			script:     "py_gevent.py", libraries: []library{requests, gevent},
+		}, {
+			Name:       "py-asyncio",
+			Summary:    "aiohttp, one coroutine a task on one event loop",
+			HeapStacks: true,
+			script:     "py_asyncio.py", libraries: []library{aiohttp},
 		},
 	}
 }
@@ -70,6 +94,10 @@ func Lookup(name string) (Model, error) {
 	}
 	return Model{}, fmt.Errorf("%w %q: one of %s", ErrModel, cut(name), strings.Join(names, ", "))
 }
+
+// Python reports whether the model is a Python script: then it is run by
+// [Python.Command], and may lack what it needs on this host.
+func (m Model) Python() bool { return m.script != "" }
 
 // Concurrency returns how many requests the model has in flight at most when
 // it is asked for n.

@@ -1,0 +1,53 @@
+"""py-asyncio: aiohttp, a coroutine a page, on one thread and one event loop."""
+import weft_child  # first, so that it can tell weft of a library that is missing
+import asyncio
+
+import aiohttp
+
+# An aiohttp error that does not come from one of Python's own.
+weft_child.CAUSES += [
+    (asyncio.TimeoutError, weft_child.TIMEOUT),  # not TimeoutError before Python 3.11
+    (aiohttp.ServerDisconnectedError, weft_child.RESET),
+    (aiohttp.ClientPayloadError, weft_child.CUT),
+]
+
+
+def work(trial: weft_child.Trial) -> None:
+    asyncio.run(fetch_all(trial))
+
+
+async def fetch_all(trial: weft_child.Trial) -> None:
+    config = trial.config
+    slots = asyncio.Semaphore(config.concurrency)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=config.concurrency, force_close=not config.keepalive),
+        timeout=aiohttp.ClientTimeout(total=config.timeout),
+        headers={"Accept-Encoding": "identity"},  # as the other models
+    ) as session:
+
+        async def fetch(unit: weft_child.Unit) -> None:
+            async with slots:  # here, because aiohttp's timeout counts the wait for its connector too
+                with unit:
+                    unit.parse(await get(session, unit.url, config.keepalive))
+
+        await asyncio.gather(*(fetch(unit) for unit in trial.units()))
+
+
+async def get(session: aiohttp.ClientSession, url: str, keepalive: bool) -> bytes:
+    """The body of a page. A kept connection that had ended is no failure: asked once more."""
+    try:
+        return await ask(session, url)
+    except aiohttp.ClientConnectionError as error:
+        if not keepalive or weft_child.cause_of(error) != weft_child.RESET:
+            raise
+    return await ask(session, url)
+
+
+async def ask(session: aiohttp.ClientSession, url: str) -> bytes:
+    async with session.get(url, allow_redirects=False) as response:
+        if response.status != 200:
+            raise weft_child.StatusError(response.status)
+        return await response.read()
+
+
+weft_child.main(work)
