@@ -83,7 +83,8 @@ func parseHeapStacks(data []byte) (*profile.Profile, error) {
 func addHeapFrame(p *profile.Profile, f heapFrame) {
 	function := &profile.Function{ID: uint64(len(p.Function) + 1), Filename: heapName(f.File), Name: heapName(f.Function)}
 	if function.Name == "" {
-		function.Name = fmt.Sprintf("%s:%d", heapName(f.File), f.Line)
+		// Readers of profiles leave out what stands in angle brackets.
+		function.Name = fmt.Sprintf("%s:%d", strings.Trim(heapName(f.File), "<>"), f.Line)
 	}
 	function.SystemName = function.Name
 	p.Function = append(p.Function, function)

@@ -44,10 +44,22 @@ async def get(session: aiohttp.ClientSession, url: str, keepalive: bool) -> byte
 
 
 async def ask(session: aiohttp.ClientSession, url: str) -> bytes:
-    async with session.get(url, allow_redirects=False) as response:
-        if response.status != 200:
-            raise weft_child.StatusError(response.status)
-        return await response.read()
+    protocol = None
+    try:
+        async with session.get(url, allow_redirects=False) as response:
+            if response.connection:  # else the whole answer is there already
+                protocol = response.connection.protocol
+            if response.status != 200:
+                raise weft_child.StatusError(response.status)
+            return await response.read()
+    except aiohttp.ServerDisconnectedError as error:
+        if not isinstance(error.message, str):  # but half an answer
+            raise weft_child.CutError("in its header") from None
+        raise
+    except aiohttp.ClientPayloadError:
+        if protocol is not None and isinstance(protocol.exception(), OSError):  # aiohttp 3.8 keeps the reason to itself
+            raise protocol.exception() from None
+        raise
 
 
 weft_child.main(work)

@@ -68,7 +68,9 @@ def chain_of(error: BaseException) -> list[BaseException]:
     chain = []
     while error is not None and error not in chain:
         chain.append(error)
-        error = error.__cause__ or error.__context__
+        if isinstance(error, OSError) and error.errno:
+            chain.append(OSError(error.errno, os.strerror(error.errno)))  # Python makes it the kind for its number
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return chain
 
 
@@ -160,7 +162,7 @@ class Trial:
         total = hashlib.sha256()
         for page, d in rows:
             total.update(
-                f"{page.date}\t{page.start}\t{page.end}\t{clock(d.departs)}\t{clock(d.arrives)}\t"
+                f"{page.date}\t{page.start}\t{page.end}\t{as_clock(d.departs)}\t{as_clock(d.arrives)}\t"
                 f"{d.cents}\t{d.seats}\t{d.operator}\n".encode()
             )
         return total.hexdigest()
@@ -177,7 +179,7 @@ class Trial:
         }
 
 
-def clock(minutes: int) -> str:
+def as_clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 

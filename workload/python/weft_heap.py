@@ -41,8 +41,17 @@ def stacks() -> dict:
             "frames": [numbers.setdefault(frame, len(numbers)) for frame in frames],
         })
     names = Names()
-    frames = [{"function": names.function(file, line), "file": file, "line": line} for file, line in numbers]
+    frames = [
+        {"function": names.function(file, line), "file": shown(names.source(file)), "line": line}
+        for file, line in numbers
+    ]
     return {"frames": frames, "stacks": found}
+
+
+def shown(file: str) -> str:
+    """Our own files by their place in weft's repository: where they lie now will be gone."""
+    here, name = os.path.split(file)
+    return f"weft/workload/python/{name}" if here == os.path.dirname(__file__) else file
 
 
 class Names:
@@ -51,15 +60,22 @@ class Names:
     def __init__(self):
         self.files: dict[str, dict[int, str]] = {}
         self.modules = {}
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file and name != "__main__":
+        for module in list(sys.modules.values()):
+            name, file = getattr(module, "__name__", None), getattr(module, "__file__", None)
+            if isinstance(name, str) and isinstance(file, str) and name != "__main__":
                 self.modules[file] = name
+                self.modules[f"<frozen {name}>"] = name
+
+    def source(self, file: str) -> str:
+        """Where the code of a file is written. That of some modules is frozen into the interpreter."""
+        if file.startswith("<frozen "):
+            return getattr(sys.modules.get(self.modules.get(file)), "__file__", file)
+        return file
 
     def function(self, file: str, line: int) -> str:
         """The innermost function, with its module; empty where that is not known."""
         if file not in self.files and len(self.files) < MAX_FILES:
-            self.files[file] = functions_of(file)
+            self.files[file] = functions_of(self.source(file))
         name = self.files.get(file, {}).get(line)
         if name is None:
             return ""
