@@ -62,7 +62,7 @@ import (
 // it lists frames by their place in the list, the one that allocated first, and
 // is cut if its root is missing. An unknown function has an empty name.
 //
-// A child with neither answers "heap 0". Children should use one thread for all
+// A child with neither, or without another one, answers "heap 0". Children should use one thread for all
 // of this in a trial that is not profiled, so that the protocol adds nothing to
 // what is measured.
 const (

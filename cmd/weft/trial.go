@@ -206,11 +206,16 @@ func (r *running) addProfile() error {
 		r.c.profiles[r.planned.Model] = builder
 	}
 	builder.AddStacks(r.planned.Number, r.watch.Stacks())
-	add := builder.AddHeap
-	if r.end.Stacks {
-		add = builder.AddHeapStacks
+	var err error
+	switch {
+	case r.held.Stacks:
+		err = builder.AddHeapStacks(r.planned.Number, r.held.Data)
+	case r.end.Stacks:
+		err = builder.AddHeapStacks(r.planned.Number, r.end.Data)
+	default:
+		err = builder.AddHeap(r.planned.Number, r.held.Data, r.end.Data)
 	}
-	if err := add(r.planned.Number, r.held.Data, r.end.Data); err != nil {
+	if err != nil {
 		return fmt.Errorf("child's heap: %w", err)
 	}
 	return nil

@@ -37,14 +37,10 @@ const (
 // cutLabel marks a sample whose stack was not seen up to its root.
 const cutLabel = "cut"
 
-// AddHeapStacks adds what a child in another language than Go tells of its heap in a trial, as JSON. As with
-// AddHeap what is in use is taken from the hold, or from the end where held is nil; what was allocated is not
-// known. The data come from the profiled process and are checked; after an error nothing was added.
-func (b *ProfileBuilder) AddHeapStacks(trial int, held, end []byte) error {
-	if held == nil {
-		held = end
-	}
-	heap, err := b.readHeap(trial, held, parseHeapStacks)
+// AddHeapStacks adds what a child in another language than Go tells of its heap in a trial, as JSON: what is in
+// use at the hold, or at the end where there was none. What was allocated is not known. The data come from the profiled process and are checked; after an error nothing was added.
+func (b *ProfileBuilder) AddHeapStacks(trial int, inUse []byte) error {
+	heap, err := b.readHeap(trial, inUse, parseHeapStacks)
 	if err != nil {
 		return err
 	}

@@ -212,8 +212,12 @@ class Gate:
         word = self.hear()
         while word != "exit":
             if word == "heap":
-                stacks = json.dumps(weft_heap.stacks()).encode()
-                self.say("stacks", len(stacks), stacks)
+                answer = weft_heap.stacks()
+                if answer is None:
+                    self.say("heap", 0)
+                else:
+                    text = json.dumps(answer).encode()
+                    self.say("stacks", len(text), text)
             word = self.hear()
 
 

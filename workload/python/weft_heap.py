@@ -3,7 +3,8 @@
 Tracing begins after the imports, just before the gate: what they hold is told by the
 control trial. tracemalloc sees what is allocated through Python's allocators (C code
 that calls malloc itself is not in it), every allocation and not a sample, and keeps
-only what is in use.
+only what is in use. It makes parsing twenty times as slow, so it ends with the first
+answer: that is what is in use while the tasks wait.
 """
 from __future__ import annotations
 
@@ -12,22 +13,25 @@ import gc
 import os
 import sys
 import tracemalloc
-import warnings
-from types import CodeType
+from collections.abc import Iterable
+from types import CodeType, FunctionType, ModuleType
 
 FRAMES = 25  # of a stack, from the allocation outwards
-MAX_FILES = 500  # whose functions are looked up
-MAX_SOURCE = 4 << 20  # bytes of one of them
 
 
 def start() -> None:
     tracemalloc.start(FRAMES)
 
 
-def stacks() -> dict:
-    """What is in use now, in the form that gate.go gives: frames, and stacks of their numbers, leaf first."""
+def stacks() -> dict | None:
+    """What is in use now, in the form that gate.go gives: frames, and stacks of their numbers, leaf first.
+    None after the first time."""
+    if not tracemalloc.is_tracing():
+        return None
     gc.collect()
-    statistics = tracemalloc.take_snapshot().statistics("traceback")
+    snapshot = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    statistics = snapshot.statistics("traceback")
     numbers: dict[tuple[str, int], int] = {}
     found = []
     for s in statistics:
@@ -40,67 +44,46 @@ def stacks() -> dict:
             "cut": (s.traceback.total_nframe or 0) > len(frames),
             "frames": [numbers.setdefault(frame, len(numbers)) for frame in frames],
         })
-    names = Names()
-    frames = [
-        {"function": names.function(file, line), "file": shown(names.source(file)), "line": line}
-        for file, line in numbers
-    ]
+    names = Names(numbers)
+    frames = [{"function": names.function(*at), "file": names.source(at[0]), "line": at[1]} for at in numbers]
     return {"frames": frames, "stacks": found}
 
 
-def shown(file: str) -> str:
-    """Our own files by their place in weft's repository: where they lie now will be gone."""
-    here, name = os.path.split(file)
-    return f"weft/workload/python/{name}" if here == os.path.dirname(__file__) else file
-
-
 class Names:
-    """The functions that lines belong to: tracemalloc knows files and lines only."""
+    """The functions that lines belong to. tracemalloc knows files and lines only; the code objects of the
+    functions that live know their lines."""
 
-    def __init__(self):
-        self.files: dict[str, dict[int, str]] = {}
-        self.modules = {}
+    def __init__(self, wanted: Iterable[tuple[str, int]]):
+        self.modules: dict[str, ModuleType] = {}  # by the file name in their code objects
         for module in list(sys.modules.values()):
             name, file = getattr(module, "__name__", None), getattr(module, "__file__", None)
-            if isinstance(name, str) and isinstance(file, str) and name != "__main__":
-                self.modules[file] = name
-                self.modules[f"<frozen {name}>"] = name
+            if isinstance(name, str) and isinstance(file, str):
+                self.modules[file] = self.modules[f"<frozen {name}>"] = module
+        self.functions: dict[tuple[str, int], str] = {}
+        files = {file for file, _ in wanted}
+        for f in gc.get_objects():
+            if type(f) is FunctionType and f.__code__.co_filename in files:
+                self.learn(f.__code__, getattr(f.__code__, "co_qualname", f.__qualname__))
 
-    def source(self, file: str) -> str:
-        """Where the code of a file is written. That of some modules is frozen into the interpreter."""
-        if file.startswith("<frozen "):
-            return getattr(sys.modules.get(self.modules.get(file)), "__file__", file)
-        return file
+    def learn(self, code: CodeType, name: str) -> None:
+        for _, line in dis.findlinestarts(code):
+            self.functions[code.co_filename, line] = name
+        for inner in code.co_consts:  # lambdas, comprehensions, functions that are made when they are called
+            if isinstance(inner, CodeType):
+                self.learn(inner, f"{name}.{inner.co_name}")
 
     def function(self, file: str, line: int) -> str:
-        """The innermost function, with its module; empty where that is not known."""
-        if file not in self.files and len(self.files) < MAX_FILES:
-            self.files[file] = functions_of(self.source(file))
-        name = self.files.get(file, {}).get(line)
-        if name is None:
-            return ""
-        module = self.modules.get(file) or os.path.splitext(os.path.basename(file))[0]
-        return f"{module}.{name}"
+        """The innermost function with its module; empty where neither is known."""
+        module = self.modules.get(file)
+        name = self.functions.get((file, line), "<module>" if module else "")
+        if not module or not name:
+            return name
+        stem, _ = os.path.splitext(os.path.basename(file))
+        return f"{stem if module.__name__ == '__main__' else module.__name__}.{name}"
 
-
-def functions_of(file: str) -> dict[int, str]:
-    """The function of each line of a file, found by compiling it again."""
-    try:
-        with open(file, "rb") as source:
-            text = source.read(MAX_SOURCE)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            code = compile(text, file, "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError):
-        return {}  # <frozen importlib>, or a source that has changed
-    names: dict[int, str] = {}
-    fill(names, code, "")
-    return names
-
-
-def fill(names: dict[int, str], code: CodeType, name: str) -> None:
-    for _, line in dis.findlinestarts(code):
-        names[line] = name or "<module>"
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            fill(names, inner, f"{name}.{inner.co_name}" if name else inner.co_name)
+    def source(self, file: str) -> str:
+        """Where the code is written: of modules frozen into the interpreter, and of weft's own, which will be
+        gone from where they lie now."""
+        file = getattr(self.modules.get(file), "__file__", file)
+        here, name = os.path.split(file)
+        return f"weft/workload/python/{name}" if here == os.path.dirname(__file__) else file
