@@ -68,6 +68,12 @@ func TestFindings(t *testing.T) {
 			"Probe sock: sock_send_length is missing: what it counts is not in this report.",
 			"no such tracepoint; trials 1, 2",
 			"Run weft as root on a kernel that has it: docs/architecture.md lists the hooks."}}},
+		{"skipped", func(r *recording.Recording) {
+			r.Run.Skipped = []recording.Skipped{{Model: "py-gevent", Reason: "/usr/bin/python3 has no gevent", Advice: "apt-get install python3-gevent"}}
+		}, []Finding{{Remark, "model-skipped", "py-gevent",
+			"py-gevent was skipped: /usr/bin/python3 has no gevent.",
+			"found before the first trial",
+			"To have it in the next run: apt-get install python3-gevent"}}},
 		{"interrupted", func(r *recording.Recording) {
 			r.Run.Interrupted = true
 			r.Trials = r.Trials[:8]
