@@ -15,7 +15,7 @@ export BPF2GO_CFLAGS := -I/usr/include/$(shell uname -m)-linux-gnu
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
-run: build ## compare the models with the defaults: the main job (as root)
+run: build python ## compare the models with the defaults: the main job (as root)
 	./weft compare
 
 build: go ## build ./weft
@@ -58,6 +58,15 @@ go:
 	[ -n "$$found" ] || { echo "Go $(GO_NEEDED) or newer is needed, none was found: see https://go.dev/doc/install"; exit 1; }; \
 	oldest=$$(printf '%s\n' "$$found" "$(GO_NEEDED)" | sort -V | head -n 1); \
 	[ "$$oldest" = "$(GO_NEEDED)" ] || { echo "Go $$found was found, $(GO_NEEDED) or newer is needed: see https://go.dev/doc/install"; exit 1; }
+
+# What the models in Python need. Without it weft leaves them out, and says so.
+.PHONY: python
+python:
+	@missing=; for package in python3-requests python3-gevent python3-aiohttp; do \
+		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends$$missing; } || \
+		echo "install$$missing, or some models are left out: ./weft compare --list"
 
 .PHONY: clang
 clang:

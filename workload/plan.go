@@ -145,7 +145,18 @@ const (
 	heldCost    = 50 * time.Millisecond  // waiting until all wait, and measuring
 	profileCost = 100 * time.Millisecond // attaching, resolving symbols
 	requestCost = 800 * time.Microsecond // CPU of one request, origin and child
+
+	pythonTrialCost   = 300 * time.Millisecond // importing
+	pythonRequestCost = 4 * time.Millisecond   // parsing, most of it, on one thread at a time
 )
+
+// costs are those of a trial and of a request of the model.
+func (t Trial) costs() (trial, request time.Duration) {
+	if m, err := Lookup(t.Model); err == nil && m.Python() {
+		return pythonTrialCost, pythonRequestCost
+	}
+	return trialCost, requestCost
+}
 
 // Estimate is roughly how long the whole plan takes with an origin that
 // answers after the latency, at most rate pages a second (0 is no limit).
@@ -159,15 +170,16 @@ func (p Plan) Estimate(latency time.Duration, rate float64) time.Duration {
 
 // Estimate is roughly how long the trial takes, its start and end included.
 func (t Trial) Estimate(latency time.Duration, rate float64) time.Duration {
-	return trialCost + t.work(latency, rate)
+	trial, request := t.costs()
+	return trial + t.work(latency, rate, request)
 }
 
-func (t Trial) work(latency time.Duration, rate float64) time.Duration {
+func (t Trial) work(latency time.Duration, rate float64, request time.Duration) time.Duration {
 	if t.Requests == 0 {
 		return 0
 	}
 	waves := (t.Requests + t.Concurrency - 1) / t.Concurrency
-	cpu := time.Duration(t.Requests) * requestCost
+	cpu := time.Duration(t.Requests) * request
 	work := time.Duration(waves)*latency + cpu
 	if rate > 0 {
 		work = max(work, time.Duration(float64(t.Requests)/rate*float64(time.Second)))

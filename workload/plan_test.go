@@ -81,6 +81,9 @@ func TestEstimate(t *testing.T) {
 		{Plan{Models: []string{"go-sequential"}, Runs: 3, Held: 1, Profiled: 1, Controls: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 145 * time.Second, 150 * time.Second},
 		// A held trial at a tenth of the concurrency takes ten times the latency.
 		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 3190 * time.Millisecond, 4 * time.Second},
+		// Importing and parsing take longer in Python.
+		{plan("py-asyncio"), 20 * time.Millisecond, 0, 3 * time.Second, 8 * time.Second},
+		{Plan{Models: []string{"py-asyncio"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, pythonTrialCost, pythonTrialCost},
 		{Plan{Models: []string{"go-threads"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, trialCost, trialCost},
 	} {
 		if got := c.plan.Estimate(c.latency, c.rate); got < c.min || got > c.max {
