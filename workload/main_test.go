@@ -31,10 +31,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// scripts are the models in Python, for the interpreter that weft takes by
-// default.
+// pythonEnv names another interpreter than the default, for the tests.
+const pythonEnv = "WEFT_TEST_PYTHON"
+
+// scripts are the models in Python.
 var scripts = sync.OnceValues(func() (*Python, error) {
-	interpreter, err := FindPython("")
+	interpreter, err := FindPython(os.Getenv(pythonEnv))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +46,7 @@ var scripts = sync.OnceValues(func() (*Python, error) {
 // lacking is what this host lacks for models, by their names.
 var lacking = sync.OnceValue(func() map[string]error {
 	lacks := make(map[string]error)
-	interpreter, err := FindPython("")
+	interpreter, err := FindPython(os.Getenv(pythonEnv))
 	found := CheckPython(context.Background(), interpreter, nil, Models())
 	for _, m := range Models() {
 		switch {

@@ -168,7 +168,7 @@ func TestScriptsForAnybody(t *testing.T) {
 // real modules.
 func scriptedPython(t *testing.T, script string) (*Python, Model) {
 	t.Helper()
-	interpreter, err := FindPython("")
+	interpreter, err := FindPython(os.Getenv(pythonEnv))
 	if err != nil {
 		t.Skip(err)
 	}
