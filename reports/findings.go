@@ -206,14 +206,23 @@ func findNotReached(v *View) []Finding {
 			continue
 		}
 		reached := formatCount(f.Median)
+		advice := fmt.Sprintf("Raise --latency so that requests overlap, or compare at -c %d.", max(1, int(f.Median)))
+		if ownConcurrency(v.Run.Plan, m.Name) {
+			advice = fmt.Sprintf("That is what its library takes by itself: the model without .own is told %d.", m.Asked)
+		}
 		list = append(list, Finding{
 			Severity: Warning, Name: "concurrency-not-reached", Model: m.Name,
 			Text:     fmt.Sprintf("%s reached %s of %d in flight: TIME is not comparable at %d.", m.Name, reached, m.Asked, m.Asked),
 			Evidence: fmt.Sprintf("peak in flight, median of %s", plural(int64(len(f.Values)), "trial")),
-			Advice:   fmt.Sprintf("Raise --latency so that requests overlap, or compare at -c %d.", max(1, int(f.Median))),
+			Advice:   advice,
 		})
 	}
 	return list
+}
+
+// ownConcurrency says that nobody told the model how many: its library decides.
+func ownConcurrency(plan recording.Plan, model string) bool {
+	return slices.ContainsFunc(plan.Details, func(d recording.ModelDetail) bool { return d.Name == model && d.Own })
 }
 
 func trialNumbers(numbers []int) string {

@@ -20,6 +20,13 @@ func TestFindings(t *testing.T) {
 			"go-threads reached 17 of 100 in flight: TIME is not comparable at 100.",
 			"peak in flight, median of 6 trials",
 			"Raise --latency so that requests overlap, or compare at -c 17."}}},
+		{"not reached by the library's own concurrency", func(r *recording.Recording) {
+			r.Run.Plan.Details = []recording.ModelDetail{{Name: "go-threads", Own: true}}
+			each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 6 })
+		}, []Finding{{Warning, "concurrency-not-reached", "go-threads",
+			"go-threads reached 6 of 100 in flight: TIME is not comparable at 100.",
+			"peak in flight, median of 6 trials",
+			"That is what its library takes by itself: the model without .own is told 100."}}},
 		{"not reached in warm-up only", func(r *recording.Recording) {
 			each(r, "go-threads", recording.Warmup, func(t *recording.Trial) { t.Origin.PeakInFlight = 17 })
 		}, nil},

@@ -96,6 +96,7 @@ type Config struct {
 	Concurrency int    `json:"concurrency"`     // most requests in flight
 	KeepAlive   bool   `json:"keepalive"`       // reuse connections
 	TimeoutNS   int64  `json:"timeout_ns"`      // of one request, its connection included; 0 is DefaultTimeout
+	Own         bool   `json:"own"`             // as many in flight as the library takes by itself, whatever concurrency says
 	Profile     bool   `json:"profile"`         // sample the heap, answer to heap
 	Model       string `json:"model,omitempty"` // the model's name, told to external programs
 }

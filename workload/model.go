@@ -13,6 +13,7 @@ type Model struct {
 	Summary    string // half a line for --list
 	Sequential bool   // never has more than one request in flight
 	Threads    bool   // has one operating system thread for each request in flight
+	Own        bool   // has as many requests in flight as its library takes by itself
 	HeapPprof  bool   // answers to heap with a pprof profile
 	HeapStacks bool   // answers to heap with stacks
 
@@ -80,12 +81,23 @@ func Models() []Model {
 	}
 }
 
-// Lookup finds a model by its name. An unknown name is ErrModel, with the
-// names that are known.
+// ownSuffix ends the name of a model whose pool is as large as its library makes
+// it when nobody says how large: "py-threads.own" beside "py-threads".
+const ownSuffix = ".own"
+
+// Lookup finds a model by its name, with ownSuffix or without. An unknown name is
+// ErrModel, with the names that are known.
 func Lookup(name string) (Model, error) {
 	models := Models()
-	i := slices.IndexFunc(models, func(m Model) bool { return m.Name == name })
-	if i >= 0 {
+	base, own := strings.CutSuffix(name, ownSuffix)
+	i := slices.IndexFunc(models, func(m Model) bool { return m.Name == base && (!own || m.HasOwn()) })
+	switch {
+	case i >= 0 && own:
+		m := models[i]
+		m.Name, m.Own = name, true
+		m.Summary += ", as many as the library takes by itself"
+		return m, nil
+	case i >= 0:
 		return models[i], nil
 	}
 	names := make([]string, len(models))
@@ -94,6 +106,12 @@ func Lookup(name string) (Model, error) {
 	}
 	return Model{}, fmt.Errorf("%w %q: one of %s", ErrModel, cut(name), strings.Join(names, ", "))
 }
+
+// HasOwn reports whether the model's library has a concurrency of its own.
+func (m Model) HasOwn() bool { return m.Python() && !m.Sequential }
+
+// OwnName is the name of the model with its library's own concurrency.
+func (m Model) OwnName() string { return m.Name + ownSuffix }
 
 // Python reports whether the model is a Python script: then it is run by
 // [Python.Command], and may lack what it needs on this host.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,45 @@ func TestModels(t *testing.T) {
 	if len(digests) != 1 {
 		t.Errorf("digests differ: %v", digests)
 	}
+}
+
+// TestOwnConcurrency: the libraries' own pools, whatever they are asked for.
+func TestOwnConcurrency(t *testing.T) {
+	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = origin.MinPageBytes })
+	// Of concurrent.futures, since Python 3.8; gevent's pool has no bound; aiohttp's connector has 100.
+	threads := int64(min(32, hostCPUs(t)+4))
+	for name, want := range map[string]int64{"py-threads.own": threads, "py-gevent.own": 109, "py-asyncio.own": 100} {
+		t.Run(name, func(t *testing.T) {
+			ctx := within(t, 20*time.Second)
+			if err := h.Begin(ctx, 109); err != nil { // gives up when no more come
+				t.Fatal(err)
+			}
+			p := startModel(t, ctx, name, Config{URL: h.URL(), Requests: 109, Concurrency: 7, KeepAlive: true, Own: true})
+			if err := p.Go(); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := h.Held(ctx); err != nil || int64(n) != want {
+				t.Errorf("%d held, want %d: %v", n, want, err)
+			}
+			if err := h.Release(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := p.Done(ctx); err != nil || r.Units != 109 {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+}
+
+// hostCPUs is os.cpu_count of Python before 3.13, which does not look at what
+// this process may use.
+func hostCPUs(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(text), "processor\t:")
 }
 
 func TestControlTrial(t *testing.T) {

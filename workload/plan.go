@@ -104,7 +104,7 @@ func (p Plan) Trials() []Trial {
 	rounds(p.Runs, Measured, true)
 	for range p.Held {
 		for _, model := range p.Models {
-			for _, concurrency := range heldAt(p.concurrency(model)) {
+			for _, concurrency := range p.heldAt(model) {
 				add(model, Held, concurrency)
 			}
 		}
@@ -116,8 +116,11 @@ func (p Plan) Trials() []Trial {
 
 // heldAt returns the concurrencies of a pair of held trials. What a task costs
 // is the difference of the two, over the difference in tasks.
-func heldAt(concurrency int) []int {
-	if few := max(1, concurrency/10); few < concurrency {
+// A model that decides itself how many there are is asked once.
+func (p Plan) heldAt(model string) []int {
+	concurrency := p.concurrency(model)
+	m, err := Lookup(model)
+	if few := max(1, concurrency/10); few < concurrency && err == nil && !m.Own {
 		return []int{few, concurrency}
 	}
 	return []int{concurrency}
@@ -133,8 +136,9 @@ func (p Plan) concurrency(model string) int {
 
 // Config returns what the child of trial t is told; timeout is of a request.
 func (p Plan) Config(t Trial, url string, timeout time.Duration) Config {
+	m, err := Lookup(t.Model)
 	return Config{
-		URL: url, Requests: t.Requests, Concurrency: t.Concurrency, KeepAlive: p.KeepAlive,
+		URL: url, Requests: t.Requests, Concurrency: t.Concurrency, KeepAlive: p.KeepAlive, Own: err == nil && m.Own,
 		TimeoutNS: timeout.Nanoseconds(), Profile: t.Kind == Profiled, Model: t.Model,
 	}
 }

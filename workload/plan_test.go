@@ -55,6 +55,27 @@ func TestPlanCheckValid(t *testing.T) {
 	}
 }
 
+// TestPlanOwn: a model with its library's own concurrency is told so, and held
+// once: how many it holds is not ours to say.
+func TestPlanOwn(t *testing.T) {
+	p := Plan{Models: []string{"py-threads.own", "py-threads"}, Held: 1, Requests: 23, Concurrency: 20}
+	if err := p.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, trial := range p.Trials() {
+		got = append(got, fmt.Sprintf("%s %d %v", trial.Model, trial.Hold, p.Config(trial, "http://h", 0).Own))
+	}
+	if want := "py-threads.own 20 true, py-threads 2 false, py-threads 20 false"; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+	for _, name := range []string{"py-sequential.own", "go-threads.own", ".own", "py-threads.own.own"} {
+		if _, err := Lookup(name); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
 func TestPlanConfig(t *testing.T) {
 	p := Plan{Models: []string{"go-nethttp"}, Profiled: 1, Requests: 23, Concurrency: 5, KeepAlive: true}
 	got := p.Config(p.Trials()[0], "http://h", 3*time.Second)

@@ -61,7 +61,8 @@ func compareCommand() *cobra.Command {
 			"costs; one that is profiled; and one without work: what the program costs before any.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
-			"where these flags are not given. It has no warm-up, because one of go-sequential would take half a\n" +
+			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
+			"py-asyncio.own: the same with as many in flight as the library takes by itself. It has no warm-up, because one of go-sequential would take half a\n" +
 			"minute, in which what a first trial pays for does not show. With --url the latency is that origin's.",
 		Example: "  sudo weft compare\n" +
 			"  sudo weft compare -n 1000 -c 500 --latency 100ms --models go-threads,go-goroutines\n" +
@@ -114,6 +115,19 @@ func articleFlags() []articleFlag {
 	}
 }
 
+// articleModels are all models, and beside each whose library has a concurrency of its own one with that: nobody
+// knows which the article had.
+func articleModels() []string {
+	var names []string
+	for _, m := range workload.Models() {
+		names = append(names, m.Name)
+		if m.HasOwn() {
+			names = append(names, m.OwnName())
+		}
+	}
+	return names
+}
+
 func articleText() string {
 	var parts []string
 	for _, a := range articleFlags() {
@@ -129,6 +143,9 @@ func (o *compareOptions) settle(flags *pflag.FlagSet) error {
 		return err
 	}
 	if o.article {
+		if !o.named {
+			o.plan.Models = articleModels()
+		}
 		return setArticle(flags)
 	}
 	return nil

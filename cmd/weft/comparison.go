@@ -136,7 +136,8 @@ func (c *comparison) modelDetails() []recording.ModelDetail {
 			on = runtime.Version()
 		}
 		details = append(details, recording.ModelDetail{
-			Name: name, Summary: model.Summary, Sequential: model.Sequential, ThreadPerTask: model.Threads, Runtime: on,
+			Name: name, Summary: model.Summary, Sequential: model.Sequential, ThreadPerTask: model.Threads,
+			Own: model.Own, Runtime: on,
 		})
 	}
 	return details

@@ -70,6 +70,7 @@ type ModelDetail struct {
 	Summary       string `json:"summary"`         // half a line
 	Sequential    bool   `json:"sequential"`      // never has more than one request in flight
 	ThreadPerTask bool   `json:"thread_per_task"` // has a thread for each request in flight; else one thread should do
+	Own           bool   `json:"own"`             // has as many requests in flight as its library takes by itself
 	Runtime       string `json:"runtime"`         // what it runs on, with versions: "Python 3.11.2, requests 2.28.1"
 }
 

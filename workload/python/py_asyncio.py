@@ -18,9 +18,10 @@ def work(trial: weft_child.Trial) -> None:
 
 async def fetch_all(trial: weft_child.Trial) -> None:
     config = trial.config
-    slots = asyncio.Semaphore(config.concurrency)
+    limit = {"limit": config.concurrency} if config.concurrency else {}
+    slots = asyncio.Semaphore(config.concurrency or config.requests)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=config.concurrency, force_close=not config.keepalive),
+        connector=aiohttp.TCPConnector(force_close=not config.keepalive, **limit),
         timeout=aiohttp.ClientTimeout(total=config.timeout),
         headers={"Accept-Encoding": "identity"},  # as the other models
     ) as session:

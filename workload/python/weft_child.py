@@ -88,7 +88,8 @@ class Config:
         told = json.loads(text)
         self.url: str = told["url"].rstrip("/")
         self.requests: int = told["requests"]
-        self.concurrency: int = told["concurrency"]
+        # Most requests in flight; None is as many as the library takes by itself.
+        self.concurrency: int | None = None if told.get("own") else told["concurrency"]
         self.keepalive: bool = told["keepalive"]
         self.timeout: float = (told["timeout_ns"] or 30_000_000_000) / 1e9  # of a request, seconds
         self.profile: bool = told["profile"]

@@ -19,9 +19,10 @@ class Client:
         self.session.headers["Accept-Encoding"] = "identity"  # as the other models
         if not config.keepalive:
             self.session.headers["Connection"] = "close"
-        # The default keeps ten connections and closes what comes back beyond: with a hundred in
-        # flight, nearly every request would pay for a new one.
-        self.session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=config.concurrency))
+        if config.concurrency:
+            # The default keeps ten connections and closes what comes back beyond: with a hundred in
+            # flight, nearly every request would pay for a new one.
+            self.session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=config.concurrency))
 
     def get(self, url: str) -> bytes:
         """The body of a page."""
