@@ -10,10 +10,13 @@ export CGO_ENABLED := 0
 # Debian keeps asm/types.h in a directory a machine type.
 export BPF2GO_CFLAGS := -I/usr/include/$(shell uname -m)-linux-gnu
 
-.PHONY: help run build test lint generate bench vm-test clean go
+# Debian's, of the models in Python.
+PYTHON_PACKAGES := python3-requests python3-gevent python3-aiohttp
+
+.PHONY: help run build test lint generate bench article-check vm-test clean go
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' Makefile
 
 run: build python ## compare the models with the defaults: the main job (as root)
 	./weft compare
@@ -46,6 +49,10 @@ bench: go ## measure what weft itself costs, against the budgets (as root, about
 		END { print "\nbudget | measured | limit | ok/OVER | how" lines; exit failed }'
 	@$(GO) test -run TestOverheadDoc ./cmd/weft -update
 
+article-check: go ## what the article's instrument, memory_profiler, adds to each Python model (about 1 minute)
+	@$(MAKE) --no-print-directory python PYTHON_PACKAGES="$(PYTHON_PACKAGES) python3-memory-profiler"
+	WEFT_ARTICLE_CHECK=1 $(GO) test ./workload -run TestArticleCheck -count 1 -v
+
 vm-test: go ## run the tests of the probes on Debian 12's kernel, in qemu
 	.ci/vm 6.1 ./bpf
 
@@ -62,7 +69,7 @@ go:
 # What the models in Python need. Without it weft leaves them out, and says so.
 .PHONY: python
 python:
-	@missing=; for package in python3-requests python3-gevent python3-aiohttp; do \
+	@missing=; for package in $(PYTHON_PACKAGES); do \
 		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
 	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends$$missing; } || \
