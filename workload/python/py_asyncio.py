@@ -27,7 +27,8 @@ async def fetch_all(trial: weft_child.Trial) -> None:
     ) as session:
 
         async def fetch(unit: weft_child.Unit) -> None:
-            async with slots:  # here, because aiohttp's timeout counts the wait for its connector too
+            # Not the connector's queue alone: aiohttp's timeout counts the wait in it.
+            async with slots:
                 with unit:
                     unit.parse(await get(session, unit.url, config.keepalive))
 
@@ -58,7 +59,8 @@ async def ask(session: aiohttp.ClientSession, url: str) -> bytes:
             raise weft_child.CutError("in its header") from None
         raise
     except aiohttp.ClientPayloadError:
-        if protocol is not None and isinstance(protocol.exception(), OSError):  # aiohttp 3.8 keeps the reason to itself
+        # aiohttp 3.8 keeps to itself why the connection ended.
+        if protocol is not None and isinstance(protocol.exception(), OSError):
             raise protocol.exception() from None
         raise
 

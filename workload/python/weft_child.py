@@ -69,7 +69,8 @@ def chain_of(error: BaseException) -> list[BaseException]:
     while error is not None and error not in chain:
         chain.append(error)
         if isinstance(error, OSError) and error.errno:
-            chain.append(OSError(error.errno, os.strerror(error.errno)))  # Python makes it the kind for its number
+            # A library's own kind of OSError: Python makes of this one the kind for its number.
+            chain.append(OSError(error.errno, os.strerror(error.errno)))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return chain
 
@@ -96,7 +97,10 @@ class Config:
 
 
 class Unit:
-    """One page to fetch. Used as a context, it counts: what is raised within makes it a failed one."""
+    """One page to fetch.
+
+    Used as a context, it is counted at the end: what is raised within makes it a failed one.
+    """
 
     __slots__ = ("trial", "page", "departures")
 
@@ -148,24 +152,26 @@ class Trial:
             if error is None:
                 self.done.append(unit)
             else:
-                failure = self.failures.setdefault(cause_of(error), {"count": 0, "first": text_of(error)})
-                failure["count"] += 1
+                first = {"count": 0, "first": text_of(error)}
+                self.failures.setdefault(cause_of(error), first)["count"] += 1
             self.finished += 1
             if self.finished == self.config.requests:
                 self.end_ns, self.end_cpu_ns = time.monotonic_ns(), time.process_time_ns()
 
     def digest(self) -> str:
         """SHA-256 of all departures in their order, a line each, as in fetch.go."""
-        rows = [(u.page, d) for u in self.done for d in u.departures]
-        rows.sort(key=lambda row: (
-            row[0].date, row[1].departs, row[0].start, row[0].end, row[1].arrives, row[1].operator, row[1].cents,
-        ))
+
+        def order(row):
+            page, d = row
+            return (page.date, d.departs, page.start, page.end, d.arrives, d.operator, d.cents)
+
         total = hashlib.sha256()
-        for page, d in rows:
-            total.update(
-                f"{page.date}\t{page.start}\t{page.end}\t{as_clock(d.departs)}\t{as_clock(d.arrives)}\t"
-                f"{d.cents}\t{d.seats}\t{d.operator}\n".encode()
+        for page, d in sorted(((u.page, d) for u in self.done for d in u.departures), key=order):
+            values = (
+                page.date, page.start, page.end, as_clock(d.departs), as_clock(d.arrives),
+                str(d.cents), str(d.seats), d.operator,
             )
+            total.update(("\t".join(values) + "\n").encode())
         return total.hexdigest()
 
     def result(self) -> dict:
@@ -176,7 +182,8 @@ class Trial:
             "start_ns": self.start_ns,
             "end_ns": self.end_ns,
             "cpu_ns": self.end_cpu_ns - self.start_cpu_ns,
-            "mem_profile_rate": 1 if self.config.profile else 0,  # tracemalloc sees every allocation
+            # tracemalloc sees every allocation.
+            "mem_profile_rate": 1 if self.config.profile else 0,
         }
 
 

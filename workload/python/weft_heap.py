@@ -24,8 +24,7 @@ def start() -> None:
 
 
 def stacks() -> dict | None:
-    """What is in use now, in the form that gate.go gives: frames, and stacks of their numbers, leaf first.
-    None after the first time."""
+    """What is in use now, in the form that gate.go gives; None after the first time."""
     if not tracemalloc.is_tracing():
         return None
     gc.collect()
@@ -45,13 +44,18 @@ def stacks() -> dict | None:
             "frames": [numbers.setdefault(frame, len(numbers)) for frame in frames],
         })
     names = Names(numbers)
-    frames = [{"function": names.function(*at), "file": names.source(at[0]), "line": at[1]} for at in numbers]
+    frames = [
+        {"function": names.function(file, line), "file": names.source(file), "line": line}
+        for file, line in numbers
+    ]
     return {"frames": frames, "stacks": found}
 
 
 class Names:
-    """The functions that lines belong to. tracemalloc knows files and lines only; the code objects of the
-    functions that live know their lines."""
+    """The functions that lines belong to.
+
+    tracemalloc knows files and lines only; the code objects of living functions know their lines.
+    """
 
     def __init__(self, wanted: Iterable[tuple[str, int]]):
         self.modules: dict[str, ModuleType] = {}  # by the file name in their code objects
@@ -68,7 +72,7 @@ class Names:
     def learn(self, code: CodeType, name: str) -> None:
         for _, line in dis.findlinestarts(code):
             self.functions[code.co_filename, line] = name
-        for inner in code.co_consts:  # lambdas, comprehensions, functions that are made when they are called
+        for inner in code.co_consts:  # lambdas, comprehensions, inner functions
             if isinstance(inner, CodeType):
                 self.learn(inner, f"{name}.{inner.co_name}")
 
@@ -82,8 +86,11 @@ class Names:
         return f"{stem if module.__name__ == '__main__' else module.__name__}.{name}"
 
     def source(self, file: str) -> str:
-        """Where the code is written: of modules frozen into the interpreter, and of weft's own, which will be
-        gone from where they lie now."""
+        """Where the code is written.
+
+        That of modules frozen into the interpreter is elsewhere, and weft's own will be gone from
+        where it lies now.
+        """
         file = getattr(self.modules.get(file), "__file__", file)
         here, name = os.path.split(file)
         return f"weft/workload/python/{name}" if here == os.path.dirname(__file__) else file

@@ -35,7 +35,10 @@ Departure = namedtuple("Departure", "departs arrives operator cents seats")
 
 
 def page_at(number: int) -> Page:
-    """Page `number` of the list, the same in every model: a hundred days of a route, then the next route."""
+    """Page `number` of the list, the same in every model.
+
+    It has a hundred days of a route, then those of the next route.
+    """
     others = len(TOWNS) - 1
     route = number // DAYS_AHEAD % (len(TOWNS) * others)
     start, end = divmod(route, others)
@@ -132,7 +135,7 @@ class PageParser(HTMLParser):
 
 
 def read_page(body: bytes, page: Page) -> list[Departure]:
-    """The departures of a page in its own order; ContentError if it is not the page that was asked for."""
+    """The departures of a page in its own order; ContentError if it is another page."""
     parser = PageParser(page)
     parser.feed(body.decode("utf-8", "replace"))
     parser.close()

@@ -1,4 +1,4 @@
-"""The requests client of py-sequential, py-threads and py-gevent: they differ in how they wait only."""
+"""The requests client of py-sequential, py-threads and py-gevent, which differ in how they wait."""
 from __future__ import annotations
 
 import time
@@ -15,14 +15,15 @@ class Client:
         self.keepalive = config.keepalive
         self.timeout = config.timeout
         self.session = requests.Session()
-        self.session.trust_env = False  # no proxy and no ~/.netrc: the work is the same on every host
+        self.session.trust_env = False  # no proxy, no ~/.netrc: the same work on every host
         self.session.headers["Accept-Encoding"] = "identity"  # as the other models
         if not config.keepalive:
             self.session.headers["Connection"] = "close"
         if config.concurrency:
-            # The default keeps ten connections and closes what comes back beyond: with a hundred in
-            # flight, nearly every request would pay for a new one.
-            self.session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=config.concurrency))
+            # The default keeps ten connections and closes what comes back beyond: with a hundred
+            # in flight, nearly every request would pay for a new one.
+            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=config.concurrency)
+            self.session.mount("http://", adapter)
 
     def get(self, url: str) -> bytes:
         """The body of a page."""
