@@ -25,6 +25,7 @@ build: go ## build ./weft
 	$(GO) build -trimpath -o weft ./cmd/weft
 
 test: go ## run all tests; as root, those of the probes too
+	@$(call need,chromium) || echo "the tests of report.html in a browser are skipped, each says so with -v"
 	@[ "$$(id -u)" = 0 ] || echo "not root: the tests that load probes are skipped, each says so with -v"
 	$(GO) test -timeout 5m ./...
 
@@ -53,8 +54,8 @@ article-check: go ## what the article's instrument, memory_profiler, adds to eac
 	@$(MAKE) --no-print-directory python PYTHON_PACKAGES="$(PYTHON_PACKAGES) python3-memory-profiler"
 	WEFT_ARTICLE_CHECK=1 $(GO) test ./workload -run TestArticleCheck -count 1 -v
 
-vm-test: go ## run the tests of the probes on Debian 12's kernel, in qemu
-	.ci/vm 6.1 ./bpf
+vm-test: go ## run the tests of the probes and of memory's cost on Debian 12's kernel, in qemu
+	.ci/vm 6.1 ./bpf ./collector/cost
 
 clean: ## remove what was built
 	rm -f weft
@@ -69,16 +70,16 @@ go:
 # What the models in Python need. Without it weft leaves them out, and says so.
 .PHONY: python
 python:
-	@missing=; for package in $(PYTHON_PACKAGES); do \
-		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
-	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends$$missing; } || \
-		echo "install$$missing, or some models are left out: ./weft compare --list"
+	@{ $(call need,$(PYTHON_PACKAGES)); } || echo "or some models are left out: ./weft compare --list"
+
+# Installs Debian packages that are missing where it can, and else names them.
+define need
+missing=; for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } || \
+		{ echo "install:$$missing"; false; }
+endef
 
 .PHONY: clang
 clang:
-	@missing=; for package in clang-$(CLANG_MAJOR) llvm-$(CLANG_MAJOR) libbpf-dev linux-libc-dev; do \
-		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
-	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } || \
-		{ echo "install:$$missing"; exit 1; }
+	@$(call need,clang-$(CLANG_MAJOR) llvm-$(CLANG_MAJOR) libbpf-dev linux-libc-dev)

@@ -4,13 +4,16 @@
 // The stage after is package collector, which turns these values into a recording. Everything that crosses
 // between C and Go is declared in contract.h; the Go types are generated from it.
 //
-// One object answers one question (task: who made threads and lost them; sock: which connection carried
-// what). All share the maps of maps.bpf.h. An object that the kernel refuses costs its question, no more: it
+// One object answers one question (task: who made threads and lost them; sched: where their time went; sock:
+// which connection carried what; memory: how much is resident). All share the maps of maps.bpf.h. An object that the
+// kernel refuses costs its question, no more: it
 // is reported by [Probes.Missing].
 package bpf
 
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type flow -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel memory memory.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type activity -type spent -type time_event -type waker -type histogram -type event_kind sched sched.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
 import (
 	"errors"
@@ -33,9 +36,11 @@ type Options struct {
 	Connections uint32 // open TCP connections at once; default 16,384
 	Datagrams   uint32 // UDP and unix sockets, the least recently used makes room; default 8,192
 	Listeners   uint32 // listening TCP ports; default 1,024
+	Memories    uint32 // processes whose memory is counted, at once; default 4,096
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks; default 16,384, about 1 kB each
 	WeightCount uint32 // distinct (stack, thread, kind); default 65,536
+	Wakers      uint32 // threads that wake the program's; default 16,384
 }
 
 // sizes gives the maps whose size the options set, with the options' own numbers.
@@ -45,9 +50,11 @@ func (o Options) sizes() map[string]uint32 {
 		sockMapConnections: o.Connections,
 		sockMapDatagrams:   o.Datagrams,
 		sockMapListeners:   o.Listeners,
+		memoryMapMemories:  o.Memories,
 		sockMapEvents:      o.RingBytes,
 		sockMapStacks:      o.StackCount,
 		sockMapWeights:     o.WeightCount,
+		schedMapWakers:     o.Wakers,
 	}
 	if !o.Stacks {
 		sizes[sockMapStacks], sizes[sockMapWeights] = 1, 1
@@ -57,7 +64,7 @@ func (o Options) sizes() map[string]uint32 {
 
 // Missing is a question that stays open because the kernel refused what answers it.
 type Missing struct {
-	Object string // "task", "sock", or "statistics": the programs' own run time
+	Object string // "task", "sched", "sock", "memory", or "statistics": the programs' own run time
 	Err    error  // in the kernel's words; wraps ebpf.ErrNotSupported where that is the reason
 }
 

@@ -33,6 +33,12 @@ enum loss {
 	LOSS_STACK_FULL,      /* stacks: the table was full */
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
+	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
+	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run */
+	LOSS_TIMES,           /* threads: no task storage was to be had for where their time goes */
+	LOSS_TIME_RING,       /* times of threads that ended: the ring buffer was full */
+	LOSS_TIME_EVENT,      /* events of the scheduler: the thread's account was not to be had */
+	LOSS_WAKERS,          /* wake-ups: the table of wakers was full */
 	LOSS_MAX,
 };
 
@@ -40,6 +46,7 @@ enum loss {
 enum gauge_id {
 	GAUGE_THREADS,  /* threads alive */
 	GAUGE_AWAITING, /* connections that await a reply */
+	GAUGE_RSS,      /* resident memory, in units of RSS_SHIFT */
 	GAUGE_MAX,
 };
 
@@ -71,6 +78,7 @@ struct session {
 struct gauge {
 	__u64 state; /* high half: number of changes; low half: the value now */
 	__u64 peak;  /* greatest value since the gate */
+	__u64 early; /* greatest value before the gate */
 };
 
 /* One bucket. 0 is "no change in this bucket" in each field, so that a zeroed map is an empty curve. */
@@ -101,6 +109,88 @@ struct thread {
 	__u32 creator_tid; /* 0 when it was there before weft */
 	__u32 leader;      /* 1: the process's first thread */
 	__u64 epoch;       /* of the session that it belongs to */
+	char comm[COMM_LEN];
+};
+
+/* What a thread does: on a CPU, ready for one, or blocked by a cause. An index of struct spent's sums. */
+enum activity {
+	ACTIVITY_RUNNING,
+	ACTIVITY_RUNNABLE,
+	ACTIVITY_SOCKET_READ, /* from here on: blocked */
+	ACTIVITY_SOCKET_WRITE,
+	ACTIVITY_CONNECT,
+	ACTIVITY_ACCEPT,
+	ACTIVITY_EPOLL,
+	ACTIVITY_POLL,
+	ACTIVITY_SELECT,
+	ACTIVITY_PIPE,
+	ACTIVITY_FILE,
+	ACTIVITY_FUTEX,
+	ACTIVITY_SLEEP,
+	ACTIVITY_CHILD_WAIT,
+	ACTIVITY_IO_URING,
+	ACTIVITY_STOPPED,
+	ACTIVITY_PAGE_FAULT,
+	ACTIVITY_OTHER,
+	ACTIVITY_MAX,
+	ACTIVITY_NONE = ACTIVITY_MAX, /* made and not yet woken, or gone */
+};
+
+/* Where a thread's time went. */
+struct spent {
+	__u64 ns[ACTIVITY_MAX]; /* durations, by enum activity */
+	__u64 wakeups;
+	__u64 migrations; /* it went on on another CPU */
+};
+
+/* One thread's time: in task storage while it lives, an event when it leaves the CPU for good. Each sum is of its
+ * own events; what the kernel itself keeps is read at the same instant, to be compared. */
+struct thread_time {
+	__u64 start_ns; /* struct thread's: the two belong together */
+	__u64 epoch;    /* of the session that it belongs to */
+	__u64 first_ns; /* it was woken for the first time */
+	__u64 at_ns;    /* the sums are up to here */
+	__u64 since_ns; /* `activity` began */
+	__u64 blocks;   /* switches out of the CPU to wait */
+	__u64 preempts; /* all other switches out of the CPU */
+	__u64 unseen;   /* events that were made up for: see time.bpf.h */
+	__u64 foreign_ns;    /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
+	__u64 late_run_ns;   /* running by weft's clock less by the run queue's, signed: the hooks come after it was read */
+	__u64 late_ready_ns; /* runnable likewise */
+	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
+	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
+	__u64 phantom_ns;    /* running, but in delay_ns: the kernel has it in two places, a duration */
+	__u64 phantom_at;    /* the run queue's clock since when it does that, 0 when it does not */
+	__u64 clock_at;      /* the run queue's clock when `activity` began */
+	__u64 foreign_at;    /* its clock of foreign_ns when the thread came on the CPU */
+	__u64 exec_at;       /* sum_exec_runtime when it left it last */
+	__u64 delay_at;      /* run_delay then */
+	__u64 exec_ns;     /* the kernel's own: se.sum_exec_runtime */
+	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
+	__u64 voluntary;   /* the kernel's own: nvcsw */
+	__u64 involuntary; /* the kernel's own: nivcsw */
+	__u64 moved;       /* waits for a CPU that began in the queue of one and ended in another's */
+	struct spent setup; /* before the gate */
+	struct spent work;  /* from the gate on */
+	__u32 tid;
+	enum activity activity; /* now; of one that is gone, ACTIVITY_NONE */
+	__u32 cpu;      /* that it ran on last */
+	__u32 version;  /* odd while it is being changed */
+	__u32 unqueued; /* 1: runnable, and not in delay_ns */
+	__u32 waited;   /* enum activity of the last wait */
+	__u32 queued_cpu; /* in whose queue it became runnable */
+	__u32 _pad;
+};
+
+/* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
+struct histogram {
+	__u64 counts[64]; /* by the waits' magnitude: from 2^i up to 2^(i+1) ns */
+	__u64 sum_ns;     /* a duration */
+};
+
+/* Key of `wakers`; the value is a count of wake-ups. */
+struct waker {
+	__u32 tid; /* 0: an idle CPU */
 	char comm[COMM_LEN];
 };
 
@@ -166,6 +256,7 @@ struct connection {
 enum event_kind {
 	EVENT_THREAD_GONE = 1,
 	EVENT_CONNECTION_GONE,
+	EVENT_TIME_GONE,
 };
 
 /* What the ring buffer carries: the header tells which. */
@@ -184,11 +275,17 @@ struct connection_event {
 	struct connection connection;
 };
 
+struct time_event {
+	struct event_header header;
+	struct thread_time time;
+};
+
 /* Any of them: the type of the ring's records in BTF. */
 union event {
 	struct event_header header;
 	struct thread_event thread;
 	struct connection_event connection;
+	struct time_event time;
 };
 
 /* Value of `stacks`, by hash: user addresses, leaf first. */
@@ -219,12 +316,46 @@ struct weight {
 	__u64 recv_bytes;
 };
 
+/* Memory. A gauge has 32 bits: in bytes they would end at 4 GiB, in units of the smallest page at 16 TiB. */
+#define RSS_SHIFT 12 /* bytes to units */
+
+/* The kernel's counters of an mm: the anonymous enum of include/linux/mm_types_task.h. */
+enum mm_member {
+	MM_FILE,
+	MM_ANON,
+	MM_SWAP, /* not resident */
+	MM_SHMEM,
+	MM_MEMBERS,
+};
+
+/* Value of `memories`, by address of the mm. */
+struct memory {
+	__s64 units[MM_MEMBERS]; /* as last told */
+	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it */
+	__u32 _pad;
+};
+
+/* Value of `memory_sums`. */
+struct memory_sums {
+	__u64 foreign;             /* changes while no thread of the program was current, count */
+	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in units */
+	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
+};
+
+_Static_assert(sizeof(struct memory) == 40, "memory");
+_Static_assert(sizeof(struct memory_sums) == 48, "memory_sums");
+
 _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct marks) == 8192, "marks");
 _Static_assert(sizeof(struct session) == 16, "session");
-_Static_assert(sizeof(struct gauge) == 16, "gauge");
+_Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 112, "thread");
+_Static_assert(sizeof(struct spent) == 160, "spent");
+_Static_assert(sizeof(struct thread_time) == 544, "thread_time");
+_Static_assert(sizeof(struct histogram) == 520, "histogram");
+_Static_assert(sizeof(struct waker) == 20, "waker");
+_Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct totals) == 80, "totals");
 _Static_assert(sizeof(struct connection) == 208, "connection");

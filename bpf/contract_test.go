@@ -18,6 +18,14 @@ func TestContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	memory, err := loadMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sched, err := loadSched()
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		spec  *ebpf.CollectionSpec
 		name  string
@@ -32,9 +40,17 @@ func TestContract(t *testing.T) {
 		{task, "stack", Stack{}},
 		{task, "weight_key", WeightKey{}},
 		{task, "weight", Weight{}},
+		{sched, "spent", Spent{}},
+		{sched, "thread_time", ThreadTime{}},
+		{sched, "time_event", schedTimeEvent{}},
+		{sched, "histogram", Histogram{}},
+		{sched, "waker", schedWaker{}},
 		{sock, "connection", Connection{}},
 		{sock, "connection_event", sockConnectionEvent{}},
 		{sock, "totals", Totals{}},
+		{memory, "memory", memoryMemory{}},
+		{memory, "memory_sums", memoryMemorySums{}},
+		{memory, "gauge", memoryGauge{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -81,24 +97,27 @@ func compareStruct(t *testing.T, path string, c *btf.Struct, g reflect.Type) {
 	}
 }
 
-// Both objects declare the shared maps; one declaration must not drift from the other.
+// Every object declares the shared maps; one declaration must not drift from another.
 func TestObjectsShareTheirMaps(t *testing.T) {
-	task, err := loadTask()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sock, err := loadSock()
-	if err != nil {
-		t.Fatal(err)
+	specs := map[string]*ebpf.CollectionSpec{}
+	for _, o := range objects {
+		spec, err := o.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs[o.name] = spec
 	}
 	for _, name := range sharedMaps {
-		a, b := task.Maps[name], sock.Maps[name]
-		if a == nil || b == nil {
-			t.Errorf("%s: not in both objects", name)
-			continue
-		}
-		if a.Type != b.Type || a.KeySize != b.KeySize || a.ValueSize != b.ValueSize || a.MaxEntries != b.MaxEntries {
-			t.Errorf("%s: %v and %v", name, a, b)
+		a := specs["task"].Maps[name]
+		for object, spec := range specs {
+			b := spec.Maps[name]
+			if a == nil || b == nil {
+				t.Errorf("%s: not in task or not in %s", name, object)
+				continue
+			}
+			if a.Type != b.Type || a.KeySize != b.KeySize || a.ValueSize != b.ValueSize || a.MaxEntries != b.MaxEntries {
+				t.Errorf("%s: %v in task and %v in %s", name, a, b, object)
+			}
 		}
 	}
 }

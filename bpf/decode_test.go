@@ -12,14 +12,14 @@ func TestDecodeRefusesWhatIsNotARecord(t *testing.T) {
 	whole := make([]byte, headerBytes+int(unsafe.Sizeof(Thread{})))
 	binary.NativeEndian.PutUint32(whole, uint32(taskEventKindEVENT_THREAD_GONE))
 	seen := 0
-	thread, connection := func(Thread) { seen++ }, func(Connection) { seen++ }
-	if err := decode(whole, thread, connection); err != nil || seen != 1 {
+	ends := Ends{Thread: func(Thread) { seen++ }, Connection: func(Connection) { seen++ }, Time: func(ThreadTime) { seen++ }}
+	if err := decode(whole, ends); err != nil || seen != 1 {
 		t.Fatalf("%d seen, %v", seen, err)
 	}
 	bad := slices.Clone(whole)
 	bad[0] = 77
 	for _, raw := range [][]byte{nil, whole[:7], whole[:8], whole[:len(whole)-1], append(whole, 0), bad} {
-		if err := decode(raw, thread, connection); !errors.Is(err, ErrRecord) {
+		if err := decode(raw, ends); !errors.Is(err, ErrRecord) {
 			t.Errorf("%d bytes: %v, want ErrRecord", len(raw), err)
 		}
 	}

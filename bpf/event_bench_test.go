@@ -87,6 +87,77 @@ func BenchmarkEmptyProgram(b *testing.B) {
 	b.Logf("%.0f ns of every figure in BPF are the statistics' own; what is in none is the tracepoint itself", own)
 }
 
+// faults is how many pages a benchmark's program touches, each in a page fault and a change of RSS of its own.
+const faults = 100_000
+
+// BenchmarkMemoryEvent is a target's change of RSS: whose it is, the gauge, its peak and curve.
+func BenchmarkMemoryEvent(b *testing.B) {
+	needProbes(b)
+	for b.Loop() {
+		w := watch(b, Options{}, "touch", "1", strconv.Itoa(faults), "1")
+		reportFaults(b, w, func() {})
+	}
+}
+
+// BenchmarkForeignMemoryEvent is what every other process's page fault pays: the filter, and the kernel's sum over
+// the CPUs for the classic record, which is in no figure in BPF.
+func BenchmarkForeignMemoryEvent(b *testing.B) {
+	needProbes(b)
+	for b.Loop() {
+		w := watch(b, Options{}, "touch", "1", strconv.Itoa(faults), "1")
+		reportFaults(b, w, func() {
+			if err := w.probes.Reset(); err != nil { // nobody is a target any more
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkFaultUnwatched is the page fault without any probe.
+func BenchmarkFaultUnwatched(b *testing.B) {
+	for b.Loop() {
+		w := &watched{t: b}
+		w.cmd, w.in, w.out = start(b, "touch", "1", strconv.Itoa(faults), "1")
+		w.expect("ready")
+		reportFaults(b, w, func() {})
+	}
+}
+
+// reportFaults lets the program run and prints what a page fault took.
+func reportFaults(b *testing.B, w *watched, before func()) {
+	b.Helper()
+	before()
+	w.say("go")
+	w.expect("full")
+	if w.probes != nil {
+		costs, err := w.probes.Costs()
+		if err != nil {
+			b.Fatal(err)
+		}
+		ns := 0.0
+		for _, c := range costs {
+			if strings.HasPrefix(c.Program, "memory.") && c.Runs > 0 {
+				b.Logf("%-28s %8d runs %6.0f ns each", c.Program, c.Runs, float64(c.RunNS)/float64(c.Runs))
+				ns += float64(c.RunNS) / float64(c.Runs)
+			}
+		}
+		b.ReportMetric(ns, "bpf-ns/event")
+	}
+	w.say("free")
+	w.expect("empty")
+	w.say("end")
+	var elapsed int64
+	w.truth(&elapsed)
+	b.ReportMetric(float64(elapsed)/faults, "ns/fault")
+	w.in.Close()
+	if err := w.cmd.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	if w.probes != nil {
+		w.probes.Close()
+	}
+}
+
 // exchange runs the program once an iteration, and gives the costs of the last run.
 func exchange(b *testing.B, opts Options) []Cost {
 	needProbes(b)

@@ -71,7 +71,7 @@ static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
 	atomic_max(&bucket->last, state); /* the high half orders the changes */
 }
 
-/* Moves a gauge up (1) or down (-1). An end can overtake its beginning on another CPU: the value is then below 0
+/* Moves a gauge up or down by delta. An end can overtake its beginning on another CPU: the value is then below 0
  * until the beginning comes, and counts as 0. A global function, which the verifier walks once and not at each call:
  * weft starts in less than half the time. */
 __noinline int gauge_add(__u32 id, int delta, __u64 now)
@@ -84,9 +84,11 @@ __noinline int gauge_add(__u32 id, int delta, __u64 now)
 	if (!gauge || !session)
 		return 0;
 	state = __sync_fetch_and_add(&gauge->state, step) + step;
-	if (!session->gate_ns || now < session->gate_ns)
-		return 0;
 	value = (__s32)state < 0 ? 0 : (__u32)state;
+	if (!session->gate_ns || now < session->gate_ns) {
+		atomic_max(&gauge->early, value);
+		return 0;
+	}
 	atomic_max(&gauge->peak, value);
 	curve_put(id, state >> 32 << 32 | value, now - session->gate_ns);
 	return 0;

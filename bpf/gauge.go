@@ -9,8 +9,9 @@ import (
 type Gauge struct {
 	Now   uint64 // count
 	Peak  uint64 // greatest value since the gate was opened; 0 before
-	Rises uint64 // increments so far
-	Falls uint64 // decrements so far
+	Rises uint64 // increments so far, of a gauge that moves by one
+	Falls uint64 // decrements so far, likewise
+	Early uint64 // greatest value before the gate was opened
 }
 
 // Gauge reads a gauge.
@@ -19,13 +20,15 @@ func (p *Probes) Gauge(id GaugeID) (Gauge, error) {
 	if err := p.shared[taskMapGauges].Lookup(id, &raw); err != nil {
 		return Gauge{}, fmt.Errorf("map %s: %w", taskMapGauges, err)
 	}
-	// Each change is by one, up or down: their number and their sum tell how many went up.
-	changes, value := int64(raw.State>>32), int64(int32(raw.State))
+	// Where each change is by one, up or down, their number and their sum tell how many went up.
+	value := int64(int32(raw.State))
+	changes := (int64(raw.State) - value) >> 32
 	return Gauge{
 		Now:   uint64(max(value, 0)), // below 0 for a moment: see gauge_add
 		Peak:  raw.Peak,
 		Rises: uint64((changes + value) / 2),
 		Falls: uint64((changes - value) / 2),
+		Early: raw.Early,
 	}, nil
 }
 

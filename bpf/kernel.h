@@ -30,6 +30,21 @@ enum {
 	TCP_LISTEN = 10,
 };
 
+/* include/linux/sched.h */
+#define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
+#define TASK_DEAD 0x80
+#define PF_IO_WORKER 0x10
+
+/* include/uapi/linux/stat.h */
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFIFO 0010000
+
+#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -44,9 +59,87 @@ struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 };
 
+struct task_struct;
+
+struct mm_struct {
+	struct task_struct *owner; /* NULL once its last user has left; needs CONFIG_MEMCG */
+};
+
+/* The record of kmem:rss_stat. */
+struct trace_event_raw_rss_stat {
+	unsigned int mm_id;
+	int member;
+	long size; /* bytes */
+};
+
+/* What a thread has counted and not yet handed in to its mm. Before Linux 6.2 (SPLIT_RSS_COUNTING). */
+struct task_rss_stat {
+	int count[4];
+};
+
+struct thread_info {
+	__u32 status;
+	__u32 cpu; /* Linux 5.16, commit bcf9033e5449 */
+};
+
+struct rq {
+	__u64 clock;      /* sched_clock when it was last read, early in each switch and wake-up */
+	__u64 clock_task; /* the same without the host's steal and the time of interrupts */
+};
+
+struct cfs_rq {
+	struct rq *rq; /* CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+	__u64 exec_start; /* clock_task up to which sum_exec_runtime goes */
+	__u64 sum_exec_runtime;
+};
+
+struct sched_info {
+	unsigned long long run_delay;
+	unsigned long long last_arrival; /* the run queue's clock when it came on the CPU */
+	unsigned long long last_queued;  /* when it became ready; 0 when it is not */
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct bpf_local_storage;
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state; /* `state` before 5.14 */
+	unsigned int flags;
+	struct sched_entity se;
+	struct sched_info sched_info;
+	struct files_struct *files;
+	struct bpf_local_storage *bpf_storage; /* NULL unless a BPF program keeps something of it */
 	int pid;
 	int tgid;
+	struct mm_struct *mm;
+	struct task_rss_stat rss_stat;
 	struct signal_struct *signal;
 	unsigned long nvcsw;  /* voluntary context switches */
 	unsigned long nivcsw; /* involuntary context switches */
@@ -65,6 +158,7 @@ struct sock_common {
 	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie; /* 0 until somebody asks for it */

@@ -42,9 +42,14 @@ func TestLossInRing(t *testing.T) {
 	w.say("go")
 	w.truth(new(any))
 	w.finish()
-	gauge, lost := w.gauge(GaugeThreads), w.lost("ring_full")
-	if lost == 0 || uint64(len(w.gone))+lost != gauge.Rises {
-		t.Errorf("%d seen, %d lost, %d made", len(w.gone), lost, gauge.Rises)
+	gauge := w.gauge(GaugeThreads)
+	for _, end := range []struct {
+		cause string
+		seen  int
+	}{{"ring_full", len(w.gone)}, {"times_ring_full", len(w.times)}} {
+		if lost := w.lost(end.cause); lost == 0 || uint64(end.seen)+lost != gauge.Rises {
+			t.Errorf("%d seen, %d lost by %s, %d made", end.seen, lost, end.cause, gauge.Rises)
+		}
 	}
 }
 

@@ -44,12 +44,31 @@ type watched struct {
 	in     io.WriteCloser
 	out    *bufio.Reader
 	gone   []Thread
+	times  []ThreadTime // of those that are gone
 	closed []Connection
 	gate   int64
 }
 
 // watch starts a program of play as a target and waits until it stands at its gate.
 func watch(t testing.TB, opts Options, program string, args ...string) *watched {
+	t.Helper()
+	w := watchUntil(t, opts, program, args...)
+	w.open()
+	return w
+}
+
+// open waits until the child stands at its gate, and opens that for the probes.
+func (w *watched) open() {
+	w.t.Helper()
+	w.expect("ready")
+	w.gate = now()
+	if err := w.probes.OpenGate(w.gate); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// watchUntil starts a program of play as a target.
+func watchUntil(t testing.TB, opts Options, program string, args ...string) *watched {
 	t.Helper()
 	needProbes(t)
 	probes, err := Open(opts)
@@ -66,11 +85,6 @@ func watch(t testing.TB, opts Options, program string, args ...string) *watched 
 	}
 	w.cmd, w.in, w.out = start(t, program, args...)
 	if err := probes.Disown(os.Getpid()); err != nil {
-		t.Fatal(err)
-	}
-	w.expect("ready")
-	w.gate = now()
-	if err := probes.OpenGate(w.gate); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -150,10 +164,11 @@ func (w *watched) finish() {
 
 func (w *watched) drain() {
 	w.t.Helper()
-	err := w.probes.Drain(
-		func(thread Thread) { w.gone = append(w.gone, thread) },
-		func(connection Connection) { w.closed = append(w.closed, connection) },
-	)
+	err := w.probes.Drain(Ends{
+		Thread:     func(thread Thread) { w.gone = append(w.gone, thread) },
+		Time:       func(time ThreadTime) { w.times = append(w.times, time) },
+		Connection: func(connection Connection) { w.closed = append(w.closed, connection) },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -111,12 +111,12 @@ static __always_inline void lose(__u32 cause)
 
 /* Puts a record of a life that is over in the ring. The reader drains it by timer: a wake-up for each event
  * costs more than the event. */
-static __always_inline void *reserve_event(enum event_kind kind, __u32 size)
+static __always_inline void *reserve_event(enum event_kind kind, __u32 size, enum loss cause)
 {
 	struct event_header *header = bpf_ringbuf_reserve(&events, size, 0);
 
 	if (!header) {
-		lose(LOSS_RING);
+		lose(cause);
 		return 0;
 	}
 	header->kind = kind;

@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -27,6 +28,11 @@ var objects = []object{
 	{"task", loadTask, [][]string{{
 		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
 	}}},
+	// After task: its program for new threads begins the account that this one's relies on.
+	{"sched", loadSched, [][]string{{
+		schedProgSchedNewtask, schedProgSchedSwitch, schedProgSchedWaking, schedProgSchedWakeup, schedProgSchedWakeupNew,
+		schedProgLiveTimes,
+	}}},
 	{"sock", loadSock, [][]string{{
 		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
 		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
@@ -38,6 +44,11 @@ var objects = []object{
 		sockProgUnixDgramSendmsg, sockProgUnixDgramRecvmsg,
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
 	}}},
+	{"memory", loadMemory, [][]string{{
+		memoryProgRssStatSize, memoryProgRssStat, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
+	}, {
+		memoryProgRssStatSize, memoryProgRssStat,
+	}}},
 }
 
 // sharedMaps are the maps of maps.bpf.h.
@@ -45,6 +56,9 @@ var sharedMaps = []string{
 	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
 	taskMapStacks, taskMapWeights,
 }
+
+// iterators are the programs that are attached when they are read.
+var iterators = map[string]bool{taskProgLiveThreads: true, schedProgLiveTimes: true}
 
 // openObject loads and attaches the first set that works. That none does is in p.missing, not an error.
 func (p *Probes) openObject(o object, opts Options) error {
@@ -83,8 +97,16 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 			m.MaxEntries = size
 		}
 	}
-	if err := spec.Variables[variableCollectStacks].Set(opts.Stacks); err != nil {
-		return nil, fmt.Errorf("set %s: %w", variableCollectStacks, err)
+	for name, value := range map[string]any{
+		variableCollectStacks:  opts.Stacks,
+		memoryVarFollowThreads: spec.Programs[memoryProgHandleMmFault] != nil,
+		memoryVarPageUnits:     uint32(os.Getpagesize() / RSSUnit),
+	} {
+		if v := spec.Variables[name]; v != nil {
+			if err := v.Set(value); err != nil {
+				return nil, fmt.Errorf("set %s: %w", name, err)
+			}
+		}
 	}
 	return spec, nil
 }
@@ -119,21 +141,36 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-// attach attaches all programs of a collection, or none.
+// attach attaches all programs of a collection, or none. Classic tracepoints come first: of two programs on one
+// tracepoint the kernel calls the one first that was attached first, and memory.bpf.c relies on that.
 func attach(collection *ebpf.Collection) ([]link.Link, error) {
 	var links []link.Link
-	for name, program := range collection.Programs {
-		if name == taskProgLiveThreads { // an iterator: run by reading it
-			continue
-		}
-		l, err := link.AttachTracing(link.TracingOptions{Program: program})
-		if err != nil {
-			for _, l := range links {
-				l.Close()
+	for _, kind := range []ebpf.ProgramType{ebpf.TracePoint, ebpf.Tracing} {
+		for name, program := range collection.Programs {
+			if program.Type() != kind || iterators[name] { // run by reading it
+				continue
 			}
-			return nil, fmt.Errorf("attach %s: %w", name, err)
+			l, err := attachProgram(name, program)
+			if err != nil {
+				for _, l := range links {
+					l.Close()
+				}
+				return nil, fmt.Errorf("attach %s: %w", name, err)
+			}
+			links = append(links, l)
 		}
-		links = append(links, l)
 	}
 	return links, nil
+}
+
+// classics gives the hooks of programs on classic tracepoints.
+var classics = map[string]classic{
+	memoryProgRssStatSize: {"kmem", "rss_stat"},
+}
+
+func attachProgram(name string, program *ebpf.Program) (link.Link, error) {
+	if hook, ok := classics[name]; ok {
+		return attachClassic(hook, program)
+	}
+	return link.AttachTracing(link.TracingOptions{Program: program})
 }

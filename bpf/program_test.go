@@ -37,6 +37,14 @@ var programs = map[string]func(stage, []string) error{
 	"answer":   playAnswer,
 	"resend":   playResend,
 	"sockets":  playSockets,
+	"touch":    playTouch,
+	"fork":     playFork,
+	"replace":  playReplace,
+	"kinds":    playKinds,
+	"wait":     playWait,
+	"nap":      playNap,
+	"spin":     playSpin,
+	"pingpong": playPingPong,
 }
 
 // stage is a program's end of the conversation with the test.

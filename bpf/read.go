@@ -15,11 +15,15 @@ import (
 //
 // Source: task storage, read by a task iterator (iter/task, Linux 5.8).
 func (p *Probes) Live() ([]Thread, error) {
-	task := p.objects["task"]
-	if task == nil {
+	return iterate[Thread](p.objects["task"], taskProgLiveThreads)
+}
+
+// iterate reads what a task iterator writes: nothing where the object is missing.
+func iterate[T any](object *ebpf.Collection, program string) ([]T, error) {
+	if object == nil {
 		return nil, nil
 	}
-	iter, err := link.AttachIter(link.IterOptions{Program: task.Programs[taskProgLiveThreads]})
+	iter, err := link.AttachIter(link.IterOptions{Program: object.Programs[program]})
 	if err != nil {
 		return nil, fmt.Errorf("attach iterator: %w", err)
 	}
@@ -33,16 +37,18 @@ func (p *Probes) Live() ([]Thread, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read iterator: %w", err)
 	}
-	const size = int(unsafe.Sizeof(Thread{}))
-	var threads []Thread
-	for ; len(raw) >= size; raw = raw[size:] {
-		thread, err := as[Thread](raw[:size])
+	var (
+		all  []T
+		zero T
+	)
+	for size := int(unsafe.Sizeof(zero)); len(raw) >= size; raw = raw[size:] {
+		value, err := as[T](raw[:size])
 		if err != nil {
 			return nil, err
 		}
-		threads = append(threads, thread)
+		all = append(all, value)
 	}
-	return threads, nil
+	return all, nil
 }
 
 // Connections gives the TCP connections that are open and the UDP and unix sockets that have not aged out, in no
@@ -174,6 +180,8 @@ type Loss struct {
 // Causes that a reader of totals and lists has to know.
 const (
 	LossInRing        = "ring_full"
+	LossOfTimes       = "times_refused"
+	LossOfTimesInRing = "times_ring_full"
 	LossOfConnections = "connections_full"
 )
 
@@ -181,7 +189,7 @@ var lossCauses = []struct {
 	id            taskLoss
 	cause, detail string
 }{
-	{taskLossLOSS_RING, LossInRing, "threads or connections that ended are not listed; totals are complete"},
+	{taskLossLOSS_RING, LossInRing, "threads or connections that ended are not listed; totals are complete, but for threads' time"},
 	{taskLossLOSS_TARGETS, "targets_full", "processes of the program were not watched at all"},
 	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, or calls are missing from theirs"},
 	{taskLossLOSS_CONNECTIONS, LossOfConnections, "connections are not listed nor in awaiting reply; totals are complete"},
@@ -191,6 +199,12 @@ var lossCauses = []struct {
 	{taskLossLOSS_STACK_FULL, "stacks_full", "calls are in no stack profile"},
 	{taskLossLOSS_STACK_COLLISION, "stack_collision", "calls are in no stack profile"},
 	{taskLossLOSS_WEIGHT_FULL, "weights_full", "calls are in no stack profile"},
+	{taskLossLOSS_MEMORY_FULL, "memories_full", "resident memory is without these processes"},
+	{taskLossLOSS_MEMORY_SIZE, "memory_size", "resident memory is without these changes until the next ones"},
+	{taskLossLOSS_TIMES, LossOfTimes, "threads have no account of their time"},
+	{taskLossLOSS_TIME_RING, LossOfTimesInRing, "threads that ended have no account of their time"},
+	{taskLossLOSS_TIME_EVENT, "time_event", "switches or wake-ups are missing, and time with them"},
+	{taskLossLOSS_WAKERS, "wakers_full", "wake-ups are in no waker's count"},
 }
 
 // values reads a hash map whole. Entries that come or go meanwhile may be missed or not.

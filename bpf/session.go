@@ -19,7 +19,7 @@ func (p *Probes) Reset() error {
 		return err
 	}
 	// Last: connections of the session before end up to the moment when they are forgotten.
-	if err := p.Drain(func(Thread) {}, func(Connection) {}); err != nil {
+	if err := p.Drain(Ends{}); err != nil {
 		return err
 	}
 	costs, err := p.readCosts()
@@ -35,6 +35,10 @@ func (p *Probes) clear() error {
 		errs = append(errs, empty(p.shared[name]))
 	}
 	errs = append(errs, p.shared[taskMapMarks].Put(uint32(0), &taskMarks{}))
+	if sched := p.objects["sched"]; sched != nil {
+		errs = append(errs, empty(sched.Maps[schedMapWakers]))
+		errs = append(errs, sched.Maps[schedMapRunQueue].Put(uint32(0), make([]schedHistogram, ebpf.MustPossibleCPU())))
+	}
 	if sock := p.objects["sock"]; sock != nil {
 		for _, name := range []string{sockMapConnections, sockMapDatagrams, sockMapRefused, sockMapListeners} {
 			errs = append(errs, empty(sock.Maps[name]))
@@ -44,7 +48,11 @@ func (p *Probes) clear() error {
 			errs = append(errs, sock.Maps[sockMapTotalsByTransport].Put(transport, make([]Totals, cpus)))
 		}
 	}
-	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
+	if memory := p.objects["memory"]; memory != nil {
+		errs = append(errs, empty(memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
+		errs = append(errs, memory.Maps[memoryMapMemorySums].Put(uint32(0), memoryMemorySums{}))
+	}
+	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting, GaugeRSS} {
 		errs = append(errs, p.shared[taskMapGauges].Put(id, taskGauge{}))
 		errs = append(errs, p.shared[taskMapCurves].Put(id, &taskCurve{}))
 	}

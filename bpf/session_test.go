@@ -60,7 +60,7 @@ func TestResetWhileConnectionsEnd(t *testing.T) {
 	}
 	w.cmd.Wait()
 	w.drain()
-	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting} {
+	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting, GaugeRSS} {
 		if gauge := w.gauge(id); gauge != (Gauge{}) {
 			t.Errorf("gauge %d is %+v", id, gauge)
 		}

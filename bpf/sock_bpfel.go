@@ -68,7 +68,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [544]byte
 }
 
 type sockEventKind uint32
@@ -76,6 +76,7 @@ type sockEventKind uint32
 const (
 	sockEventKindEVENT_THREAD_GONE     sockEventKind = 1
 	sockEventKindEVENT_CONNECTION_GONE sockEventKind = 2
+	sockEventKindEVENT_TIME_GONE       sockEventKind = 3
 )
 
 type sockFlow struct {
@@ -90,6 +91,7 @@ type sockGauge struct {
 	_     structs.HostLayout
 	State uint64
 	Peak  uint64
+	Early uint64
 }
 
 type sockGaugeId uint32
@@ -97,7 +99,8 @@ type sockGaugeId uint32
 const (
 	sockGaugeIdGAUGE_THREADS  sockGaugeId = 0
 	sockGaugeIdGAUGE_AWAITING sockGaugeId = 1
-	sockGaugeIdGAUGE_MAX      sockGaugeId = 2
+	sockGaugeIdGAUGE_RSS      sockGaugeId = 2
+	sockGaugeIdGAUGE_MAX      sockGaugeId = 3
 )
 
 type sockLoss uint32
@@ -113,7 +116,13 @@ const (
 	sockLossLOSS_STACK_FULL      sockLoss = 7
 	sockLossLOSS_STACK_COLLISION sockLoss = 8
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 9
-	sockLossLOSS_MAX             sockLoss = 10
+	sockLossLOSS_MEMORY_FULL     sockLoss = 10
+	sockLossLOSS_MEMORY_SIZE     sockLoss = 11
+	sockLossLOSS_TIMES           sockLoss = 12
+	sockLossLOSS_TIME_RING       sockLoss = 13
+	sockLossLOSS_TIME_EVENT      sockLoss = 14
+	sockLossLOSS_WAKERS          sockLoss = 15
+	sockLossLOSS_MAX             sockLoss = 16
 )
 
 type sockMarks struct {

@@ -72,7 +72,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	/* Before the pid can be used again. `live` was counted down before this hook (kernel/exit.c, do_exit). */
 	if (task->signal->live.counter == 0)
 		bpf_map_delete_elem(&targets, &pid);
-	event = reserve_event(EVENT_THREAD_GONE, sizeof(*event));
+	event = reserve_event(EVENT_THREAD_GONE, sizeof(*event), LOSS_RING);
 	if (event) {
 		event->thread = *thread;
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);

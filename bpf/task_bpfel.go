@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [208]byte
+	_ [544]byte
 }
 
 type taskEventKind uint32
@@ -38,12 +38,14 @@ type taskEventKind uint32
 const (
 	taskEventKindEVENT_THREAD_GONE     taskEventKind = 1
 	taskEventKindEVENT_CONNECTION_GONE taskEventKind = 2
+	taskEventKindEVENT_TIME_GONE       taskEventKind = 3
 )
 
 type taskGauge struct {
 	_     structs.HostLayout
 	State uint64
 	Peak  uint64
+	Early uint64
 }
 
 type taskGaugeId uint32
@@ -51,7 +53,8 @@ type taskGaugeId uint32
 const (
 	taskGaugeIdGAUGE_THREADS  taskGaugeId = 0
 	taskGaugeIdGAUGE_AWAITING taskGaugeId = 1
-	taskGaugeIdGAUGE_MAX      taskGaugeId = 2
+	taskGaugeIdGAUGE_RSS      taskGaugeId = 2
+	taskGaugeIdGAUGE_MAX      taskGaugeId = 3
 )
 
 type taskLoss uint32
@@ -67,7 +70,13 @@ const (
 	taskLossLOSS_STACK_FULL      taskLoss = 7
 	taskLossLOSS_STACK_COLLISION taskLoss = 8
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
-	taskLossLOSS_MAX             taskLoss = 10
+	taskLossLOSS_MEMORY_FULL     taskLoss = 10
+	taskLossLOSS_MEMORY_SIZE     taskLoss = 11
+	taskLossLOSS_TIMES           taskLoss = 12
+	taskLossLOSS_TIME_RING       taskLoss = 13
+	taskLossLOSS_TIME_EVENT      taskLoss = 14
+	taskLossLOSS_WAKERS          taskLoss = 15
+	taskLossLOSS_MAX             taskLoss = 16
 )
 
 type taskMarks struct {

@@ -1,13 +1,11 @@
 package bpf
 
-import (
-	"bytes"
-	"unsafe"
-)
-
 // The values that come out of the kernel, declared and described in contract.h.
 type (
-	Thread     = taskThread     // one thread's life and its socket totals
+	Thread     = taskThread      // one thread's life and its socket totals
+	ThreadTime = schedThreadTime // where one thread's time went
+	Spent      = schedSpent      // its sums
+	Activity   = schedActivity
 	Connection = sockConnection // one socket
 	Totals     = sockTotals     // sums of one transport, over all CPUs
 	Stack      = taskStack      // user addresses, leaf first
@@ -24,6 +22,26 @@ const (
 	StackThreadCreate = taskStackKindSTACK_THREAD_CREATE
 	StackSocket       = taskStackKindSTACK_SOCKET
 
+	ActivityRunning     = schedActivityACTIVITY_RUNNING
+	ActivityRunnable    = schedActivityACTIVITY_RUNNABLE
+	ActivitySocketRead  = schedActivityACTIVITY_SOCKET_READ
+	ActivitySocketWrite = schedActivityACTIVITY_SOCKET_WRITE
+	ActivityConnect     = schedActivityACTIVITY_CONNECT
+	ActivityAccept      = schedActivityACTIVITY_ACCEPT
+	ActivityEpoll       = schedActivityACTIVITY_EPOLL
+	ActivityPoll        = schedActivityACTIVITY_POLL
+	ActivitySelect      = schedActivityACTIVITY_SELECT
+	ActivityPipe        = schedActivityACTIVITY_PIPE
+	ActivityFile        = schedActivityACTIVITY_FILE
+	ActivityFutex       = schedActivityACTIVITY_FUTEX
+	ActivitySleep       = schedActivityACTIVITY_SLEEP
+	ActivityChildWait   = schedActivityACTIVITY_CHILD_WAIT
+	ActivityIOUring     = schedActivityACTIVITY_IO_URING
+	ActivityStopped     = schedActivityACTIVITY_STOPPED
+	ActivityPageFault   = schedActivityACTIVITY_PAGE_FAULT
+	ActivityOther       = schedActivityACTIVITY_OTHER
+	ActivityNone        = schedActivityACTIVITY_NONE // the thread is gone
+
 	TransportTCP  = sockTransportTRANSPORT_TCP
 	TransportUDP  = sockTransportTRANSPORT_UDP
 	TransportUnix = sockTransportTRANSPORT_UNIX
@@ -34,14 +52,11 @@ const (
 
 	GaugeThreads  = taskGaugeIdGAUGE_THREADS
 	GaugeAwaiting = taskGaugeIdGAUGE_AWAITING
+	GaugeRSS      = taskGaugeIdGAUGE_RSS // in RSSUnit
 )
 
 // ThreadName gives a thread's comm. It is the watched program's own choice: any bytes but NUL.
-func ThreadName(t Thread) string {
-	comm := unsafe.Slice((*byte)(unsafe.Pointer(&t.Comm[0])), len(t.Comm))
-	name, _, _ := bytes.Cut(comm, []byte{0})
-	return string(name)
-}
+func ThreadName(t Thread) string { return comm(&t.Comm) }
 
 // Plus gives the sums of both.
 func (t sockTotals) Plus(other Totals) Totals {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/procfs"
 
 	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/cost"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/collector/symbols"
 )
@@ -26,11 +27,13 @@ type Options = bpf.Options
 
 // Collector watches one process and its descendants at a time. Its methods are not safe for concurrent use.
 type Collector struct {
-	options Options
-	probes  *bpf.Probes
-	stacks  bool // what the probes take
-	proc    procfs.FS
-	symbols *symbols.Symbolizer
+	options   Options
+	probes    *bpf.Probes
+	stacks    bool // what the probes take
+	proc      procfs.FS
+	symbols   *symbols.Symbolizer
+	meter     *cost.Meter // nil where unmetered says why
+	unmetered error
 }
 
 // Open loads the probes. An error that is ErrNotSupported says what is missing for that.
@@ -50,6 +53,7 @@ func Open(options Options) (*Collector, error) {
 		return nil, fmt.Errorf("find own process: %w", err)
 	}
 	c := &Collector{options: options, proc: proc, symbols: symbols.New(procfs.DefaultMountPoint)}
+	c.meter, c.unmetered = cost.NewMeter()
 	if err := c.load(false); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

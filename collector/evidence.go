@@ -21,8 +21,9 @@ func (w *Watch) collect() error {
 	}
 	w.loseUnlisted(all.unlisted)
 	return errors.Join(
-		w.collectThreads(all.threads), w.collectSockets(all), w.collectCurves(), w.collectStacks(),
-		w.collectLosses(),
+		w.collectThreads(all.threads), w.collectSched(all.threads), w.collectSockets(all), w.collectCurves(),
+		w.collectMemory(),
+		w.collectStacks(), w.collectLosses(),
 	)
 }
 
@@ -184,6 +185,14 @@ func (w *Watch) collectCurves() error {
 		}
 		w.trial.Curves[c.name] = recording.Curve(curve)
 	}
+	if !w.c.probes.Has(objectMemory) {
+		return nil
+	}
+	curve, err := w.c.probes.Curve(bpf.GaugeRSS, w.atGate.rss.Now, elapsed)
+	if err != nil {
+		return err
+	}
+	w.trial.Curves[recording.CurveRSS] = curveInBytes(curve)
 	return nil
 }
 

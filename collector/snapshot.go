@@ -8,7 +8,8 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// snapshot reads /proc at a quiet point: smaps_rollup takes 1.4 ms for 300 MB, under the process's mmap lock.
+// snapshot reads /proc at a quiet point: smaps_rollup takes 1.4 ms for 300 MB, under the process's mmap lock, and
+// the cost 1.3 ms with 100 sockets, 6 ms with 1,000. In timed trials that is before the gate and after done.
 func (w *Watch) snapshot(point string, waiting int) error {
 	s, err := readSnapshot(w.c.proc, w.trial.PID)
 	if err != nil {
@@ -16,6 +17,7 @@ func (w *Watch) snapshot(point string, waiting int) error {
 	}
 	s.TimeNS = Now()
 	s.Waiting = int64(waiting)
+	s.Cost = w.cost(s)
 	w.trial.Snapshots[point] = s
 	return nil
 }
@@ -53,6 +55,7 @@ func readSnapshot(fs procfs.FS, pid int) (recording.Snapshot, error) {
 	s.RSSBytes = int64(memory.Rss)
 	s.PSSBytes = int64(memory.Pss)
 	s.USSBytes = int64(memory.PrivateClean + memory.PrivateDirty)
+	s.AnonymousBytes = int64(memory.Anonymous)
 	s.PageTableBytes = int64(status.VmPTE)
 	s.Threads = int64(len(threads))
 	s.FDs = int64(fds)

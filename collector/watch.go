@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/collector/cost"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/collector/symbols"
 )
@@ -27,19 +28,23 @@ type Watch struct {
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
 	stacks []recording.Stack
+	cgroup *cost.Cgroup // of the process, nil in timed trials and where none can be made
 
 	atGate struct {
-		threads, awaiting bpf.Gauge
-		cpuNS             int64
-		switches          switches
+		threads, awaiting, rss bpf.Gauge
+		cpuNS                  int64
+		switches               switches
+		load                   load
 	}
 
 	stop, stopped chan struct{} // of the drain
-	drainErr      error         // owned by the drain until stopped is closed, like the next four
+	drainErr      error         // owned by the drain until stopped is closed, like all that follow
 	gone          []bpf.Thread
 	closed        []bpf.Connection
-	unlisted      int64      // ends beyond mostEnds
-	dropped       bpf.Totals // of the connections among them
+	times         []bpf.ThreadTime // of threads that have ended
+	unlisted      int64            // ends beyond mostEnds
+	dropped       bpf.Totals       // of the connections among them
+	timesUnlisted int64            // times beyond mostTimes
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -48,22 +53,32 @@ func (c *Collector) Watch(trial *recording.Trial, stacks bool, start func() (pid
 	if err := c.load(stacks); err != nil {
 		return nil, err
 	}
-	self := os.Getpid()
-	if err := c.probes.Adopt(self); err != nil {
-		return nil, fmt.Errorf("adopt children: %w", err)
-	}
-	trial.Phases.StartNS = Now()
-	pid, err := start()
-	if err := errors.Join(err, c.probes.Disown(self)); err != nil {
-		return nil, err
-	}
-	trial.PID = pid
 	trial.Curves = map[string]recording.Curve{}
 	trial.Snapshots = map[string]recording.Snapshot{}
 	trial.Missing = c.Missing()
 	w := &Watch{c: c, trial: trial}
+	w.makeGroup()
+	if err := w.begin(start); err != nil {
+		return nil, errors.Join(err, w.removeGroup())
+	}
+	w.joinGroup()
 	w.startDrain()
 	return w, nil
+}
+
+// begin adopts what start starts.
+func (w *Watch) begin(start func() (pid int, err error)) error {
+	self := os.Getpid()
+	if err := w.c.probes.Adopt(self); err != nil {
+		return fmt.Errorf("adopt children: %w", err)
+	}
+	w.trial.Phases.StartNS = Now()
+	pid, err := start()
+	if err := errors.Join(err, w.c.probes.Disown(self)); err != nil {
+		return err
+	}
+	w.trial.PID = pid
+	return nil
 }
 
 // Now is CLOCK_MONOTONIC in ns, the clock of every time in a recording.
@@ -106,14 +121,20 @@ func (w *Watch) baseline() error {
 	if w.atGate.awaiting, err = w.c.probes.Gauge(bpf.GaugeAwaiting); err != nil {
 		return err
 	}
+	if w.atGate.rss, err = w.c.probes.Gauge(bpf.GaugeRSS); err != nil {
+		return err
+	}
 	all, err := w.lives()
 	if err != nil {
 		return err
 	}
 	w.startDrain()
 	w.atGate.switches = switchesOf(all.threads)
-	w.atGate.cpuNS, err = cpuTime(w.trial.PID)
+	if w.atGate.cpuNS, err = cpuTime(w.trial.PID); err != nil {
+		return err
+	}
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
+	w.atGate.load, err = readLoad(w.c.proc)
 	return err
 }
 
@@ -132,17 +153,30 @@ func (w *Watch) Done() error {
 	if err == nil {
 		w.trial.CPU.WorkNS = cpu - w.atGate.cpuNS
 	}
-	errs = append(errs, w.collect(), w.snapshot(recording.AtEnd, 0))
+	errs = append(errs, w.collectLoad(), w.collect(), w.snapshotAtEnd())
 	return errors.Join(errs...)
 }
 
-// Close ends the watch.
-func (w *Watch) Close() error {
-	w.stopDrain()
-	if w.names == nil {
+// collectLoad says what else the machine did; nothing when the gate was never opened.
+func (w *Watch) collectLoad() error {
+	if w.trial.Phases.GateNS == 0 {
 		return nil
 	}
-	return w.names.Close()
+	now, err := readLoad(w.c.proc)
+	if err == nil {
+		w.trial.Load = now.since(w.atGate.load)
+	}
+	return err
+}
+
+// Close ends the watch. The process should be gone: its cgroup is removed.
+func (w *Watch) Close() error {
+	w.stopDrain()
+	err := w.removeGroup()
+	if w.names == nil {
+		return err
+	}
+	return errors.Join(err, w.names.Close())
 }
 
 func (w *Watch) startDrain() {
@@ -164,10 +198,11 @@ func (w *Watch) startDrain() {
 }
 
 func (w *Watch) drain() {
-	err := w.c.probes.Drain(
-		func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
-		w.connectionGone,
-	)
+	err := w.c.probes.Drain(bpf.Ends{
+		Thread:     func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
+		Time:       w.timeGone,
+		Connection: w.connectionGone,
+	})
 	if w.drainErr == nil {
 		w.drainErr = err
 	}
@@ -178,6 +213,14 @@ func (w *Watch) connectionGone(c bpf.Connection) {
 		w.dropped = w.dropped.Plus(c.Totals())
 	}
 	w.closed = listEnd(w, w.closed, c)
+}
+
+func (w *Watch) timeGone(t bpf.ThreadTime) {
+	if len(w.times) >= mostTimes {
+		w.timesUnlisted++
+		return
+	}
+	w.times = append(w.times, t)
 }
 
 // listEnd appends to a list of ends, up to mostEnds.

@@ -11,8 +11,8 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// Benchstat draws Go's benchmark format, one line a measured trial that did all of its work:
-// `benchstat -col /model FILE` compares the models.
+// Benchstat draws Go's benchmark format, one line a trial that did all of its work and has figures:
+// `benchstat -col /model FILE` compares the models. Held and control trials are benchmarks of their own.
 func Benchstat(w io.Writer, v *View, _ Options) error {
 	out := bufio.NewWriter(w)
 	run := v.Run
@@ -25,14 +25,14 @@ func Benchstat(w io.Writer, v *View, _ Options) error {
 		}
 	}
 	for _, metric := range v.Metrics {
-		if metric.Kind == recording.Measured && metric.Better != neither {
+		if metric.Better != neither {
 			fmt.Fprintf(out, "Unit %s better=%s\n", benchUnit(metric), metric.Better)
 		}
 	}
 	out.WriteString("Unit lost-events better=lower\n\n")
 	for _, m := range v.Models {
 		for _, t := range m.Trials {
-			if t.Kind == recording.Measured && t.OK {
+			if len(t.Values) > 0 && t.OK {
 				writeBench(out, v, m.Name, t)
 			}
 		}
@@ -50,7 +50,8 @@ func benchUnit(m Metric) string {
 
 func writeBench(out *bufio.Writer, v *View, model string, t Trial) {
 	plan := v.Run.Plan
-	fmt.Fprintf(out, "Benchmark%s/model=%s/n=%d/c=%d 1", benchName(plan.Scenario), benchWord(model), plan.Requests, plan.Concurrency)
+	suffix := map[recording.Kind]string{recording.Held: "Held", recording.Control: "Control"}[t.Kind]
+	fmt.Fprintf(out, "Benchmark%s%s/model=%s/n=%d/c=%d 1", benchName(plan.Scenario), suffix, benchWord(model), plan.Requests, plan.Concurrency)
 	for _, metric := range v.Metrics {
 		if x, ok := t.Values[metric.Name]; ok {
 			fmt.Fprintf(out, " %s %s", strconv.FormatFloat(x, 'f', -1, 64), benchUnit(metric))

@@ -1,9 +1,7 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -24,205 +22,64 @@ const (
 type Finding struct {
 	Severity Severity `json:"severity"`
 	Name     string   `json:"name"`     // stable: "concurrency-not-reached"
-	Model    string   `json:"model"`    // empty where it concerns all
+	Model    string   `json:"model"`    // empty where it concerns several
 	Text     string   `json:"text"`     // what is so, and what it means
 	Evidence string   `json:"evidence"` // the figures behind it
 	Advice   string   `json:"advice"`   // what to do
 }
 
+// finder looks for one thing. It says what concerns several models once.
+type finder struct {
+	name string // of its findings
+	rule string // when it says something, for docs/metrics.md
+	find func(*View, *recording.Recording) []Finding
+}
+
+// finders are in the order of reports: first what spoils figures, then what explains them.
+func finders() []finder {
+	return []finder{
+		{"events-lost", "something could not be recorded, by cause.", findLost},
+		{"probe-missing", "the kernel or the privileges refused a probe.", findMissing},
+		{"model-skipped", "the host lacks what a model needs, and nobody named it.", findSkipped},
+		{"interrupted", "the run was ended early.", findInterrupted},
+		{"fewer-trials", "a model has fewer measured trials than planned, and nobody interrupted.", findFewer},
+		{"failed-trials", "trials did not do all of their work.", findFailed},
+		{"digests-differ", "trials that did their work came to different results.", findDigests},
+		{"host-busy", fmt.Sprintf("over the measured trials, the hypervisor took %s of the machine's CPU time or more, or processes other than the workload and its origin %s, "+
+			"or some thread waited for a CPU in %s more of the time than the threads of workload and origin together did.", formatShare(mostSteal), formatShare(mostOthers), formatShare(mostStall)), findHostBusy},
+		{"server-bound", fmt.Sprintf("a model came to %s of the origin's set pages a second; or workload and origin on one machine took %s of its CPU time, a third of that or more the origin; "+
+			"or the origin's threads waited for a CPU, for each request, %s of the time that a reply was awaited.", formatShare(mostOfRate), formatShare(fullMachine), formatShare(mostDelay)), findServerBound},
+		{"concurrency-not-reached", "the median peak in flight is below what was asked for.", findNotReached},
+		{"held-not-reached", "with its answers held, a model that otherwise reached what was asked for did not.", findNotHeld},
+		{"held-kernel-memory", fmt.Sprintf("between the models with the most and the least kernel memory for a held task lie %s and a factor of %s or more.",
+			formatBytes(leastHeldDifference), formatCount(leastHeldRatio)), findHeldDifference},
+		{"mostly-setup", "two thirds or more of the peak RSS are there in the control trial, or at the gate where there is none.", findMostlySetup},
+		{"helper-threads", "a model has more threads than one, or than one and one for each task where it wants that.", findHelpers},
+	}
+}
+
 // findings looks for everything that a reader should know before believing a figure.
-func findings(v *View) []Finding {
+func findings(v *View, r *recording.Recording) []Finding {
 	list := []Finding{}
-	for _, find := range []func(*View) []Finding{
-		findLost, findMissing, findSkipped, findInterrupted, findFewer, findFailed, findDigests, findNotReached,
-	} {
-		list = append(list, find(v)...)
+	for _, f := range finders() {
+		list = append(list, f.find(v, r)...)
 	}
 	return list
 }
 
-func findLost(v *View) []Finding {
-	var list []Finding
-	for _, l := range v.Evidence.Lost {
-		list = append(list, Finding{
-			Severity: Warning, Name: "events-lost", Model: l.Model,
-			Text:     fmt.Sprintf("%s lost %s (%s): figures counted from events are lower bounds and are not compared.", l.Model, plural(l.Count, "event"), l.Cause),
-			Evidence: join("; ", l.Detail, trialNumbers(l.Trials)),
-			Advice:   "Measure again with fewer requests at once, or with less running beside it.",
-		})
-	}
-	return list
-}
-
-func findMissing(v *View) []Finding {
-	var list []Finding
-	for _, m := range v.Evidence.Missing {
-		list = append(list, Finding{
-			Severity: Warning, Name: "probe-missing",
-			Text:     fmt.Sprintf("Probe %s is missing: what it counts is not in this report.", m.Probe),
-			Evidence: join("; ", m.Reason, trialNumbers(m.Trials)),
-			Advice:   "Run weft as root on a kernel that has it: docs/architecture.md lists the hooks.",
-		})
-	}
-	return list
-}
-
-// findSkipped tells of models that would have been compared.
-func findSkipped(v *View) []Finding {
-	var list []Finding
-	for _, s := range v.Run.Skipped {
-		list = append(list, Finding{
-			Severity: Remark, Name: "model-skipped", Model: s.Model,
-			Text:     fmt.Sprintf("%s was skipped: %s.", s.Model, s.Reason),
-			Evidence: "found before the first trial",
-			Advice:   join(": ", "To have it in the next run", s.Advice),
-		})
-	}
-	return list
-}
-
-func findInterrupted(v *View) []Finding {
-	if !v.Run.Interrupted {
-		return nil
-	}
-	var counts []string
-	for _, m := range v.Models {
-		counts = append(counts, fmt.Sprintf("%s %d/%d", m.Name, m.Finished, m.Planned))
-	}
-	return []Finding{{
-		Severity: Warning, Name: "interrupted",
-		Text:     "The run was interrupted: only finished trials count.",
-		Evidence: "measured trials: " + strings.Join(counts, ", "),
-		Advice:   "Run it again to the end before comparing models.",
-	}}
-}
-
-// findFewer tells of trials that never ran, where it was not an interruption that ended the run.
-func findFewer(v *View) []Finding {
-	if v.Run.Interrupted {
-		return nil
-	}
-	var list []Finding
-	for _, m := range v.Models {
-		if m.Finished < m.Planned {
-			list = append(list, Finding{
-				Severity: Warning, Name: "fewer-trials", Model: m.Name,
-				Text:     fmt.Sprintf("%s has %d of %d measured trials: the rest was not run.", m.Name, m.Finished, m.Planned),
-				Evidence: fmt.Sprintf("run.json names %s of it", plural(int64(len(m.Trials)), "trial")),
-				Advice:   "Run it again to the end before comparing models.",
-			})
-		}
-	}
-	return list
-}
-
-func findFailed(v *View) []Finding {
-	var list []Finding
-	for _, m := range v.Models {
-		failed, why := failures(m.Trials)
-		if failed == 0 {
-			continue
-		}
-		list = append(list, Finding{
-			Severity: Warning, Name: "failed-trials", Model: m.Name,
-			Text:     fmt.Sprintf("%s failed in %d of %s: a failed trial is in no figure.", m.Name, failed, plural(int64(len(m.Trials)), "trial")),
-			Evidence: strings.Join(firstOf(why, 3), "; "),
-			Advice:   "See to the cause first: models that fail differently did not do the same work.",
-		})
-	}
-	return list
-}
-
-// failures counts the failed trials and says each cause once, with the trials that it ended.
-func failures(trials []Trial) (failed int, why []string) {
-	numbers := map[string][]int{}
-	var causes []string
-	for _, t := range trials {
-		if t.OK {
-			continue
-		}
-		failed++
-		if len(numbers[t.Failure]) == 0 {
-			causes = append(causes, t.Failure)
-		}
-		numbers[t.Failure] = append(numbers[t.Failure], t.Number)
-	}
-	for _, cause := range causes {
-		why = append(why, join(": ", trialNumbers(numbers[cause]), cause))
-	}
-	return failed, why
-}
-
-// failure says why a trial is no result: its cause, failed units by cause, an example.
-func failure(t *recording.Trial) string {
-	var parts []string
-	if t.Failure != nil {
-		parts = append(parts, join(": ", t.Failure.Cause, t.Failure.Error))
-	}
-	for _, cause := range slices.Sorted(maps.Keys(t.Work.Failed)) {
-		if n := t.Work.Failed[cause]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", plural(int64(n), "unit"), cause))
-		}
-	}
-	if len(t.Work.Errors) > 0 {
-		parts = append(parts, "for example "+t.Work.Errors[0])
-	}
-	return strings.Join(parts, ", ")
-}
-
-// findDigests compares the results of the trials that did all of their work.
-func findDigests(v *View) []Finding {
-	models := map[string][]string{}
-	for _, m := range v.Models {
-		for _, t := range m.Trials {
-			if t.OK && t.Kind != recording.Control && t.Digest != "" && !slices.Contains(models[t.Digest], m.Name) {
-				models[t.Digest] = append(models[t.Digest], m.Name)
-			}
-		}
-	}
-	if len(models) < 2 {
-		return nil
-	}
-	digests := slices.SortedFunc(maps.Keys(models), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(models[b]), len(models[a])), cmp.Compare(a, b))
+// measured are the trials of a model that its figures come from.
+func measured(r *recording.Recording, model string) []*recording.Trial {
+	return slices.DeleteFunc(trialsOf(r, model), func(t *recording.Trial) bool {
+		return t.Kind != recording.Measured || !t.OK()
 	})
-	var parts []string
-	for _, d := range firstOf(digests, 4) {
-		parts = append(parts, fmt.Sprintf("%s: %s", shorten(d, 12), strings.Join(models[d], ", ")))
-	}
-	return []Finding{{
-		Severity: Warning, Name: "digests-differ",
-		Text:     fmt.Sprintf("The results differ (%d digests): the models did not do the same work, and no figure compares.", len(digests)),
-		Evidence: strings.Join(parts, "; "),
-		Advice:   "Find out which model read other pages: a cut answer, another origin, another parser.",
-	}}
 }
 
-func findNotReached(v *View) []Finding {
-	var list []Finding
-	for _, m := range v.Models {
-		f := m.Figure("in-flight-peak")
-		if f == nil || f.Median >= float64(m.Asked) {
-			continue
-		}
-		reached := formatCount(f.Median)
-		advice := fmt.Sprintf("Raise --latency so that requests overlap, or compare at -c %d.", max(1, int(f.Median)))
-		if ownConcurrency(v.Run.Plan, m.Name) {
-			advice = fmt.Sprintf("That is what its library takes by itself: the model without .own is told %d.", m.Asked)
-		}
-		list = append(list, Finding{
-			Severity: Warning, Name: "concurrency-not-reached", Model: m.Name,
-			Text:     fmt.Sprintf("%s reached %s of %d in flight: TIME is not comparable at %d.", m.Name, reached, m.Asked, m.Asked),
-			Evidence: fmt.Sprintf("peak in flight, median of %s", plural(int64(len(f.Values)), "trial")),
-			Advice:   advice,
-		})
+// about names the model that a finding concerns, or none where there are several.
+func about(models []string) string {
+	if len(models) == 1 {
+		return models[0]
 	}
-	return list
-}
-
-// ownConcurrency says that nobody told the model how many: its library decides.
-func ownConcurrency(plan recording.Plan, model string) bool {
-	return slices.ContainsFunc(plan.Details, func(d recording.ModelDetail) bool { return d.Name == model && d.Own })
+	return ""
 }
 
 func trialNumbers(numbers []int) string {

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -17,14 +18,16 @@ func TestFindings(t *testing.T) {
 		{"not reached", func(r *recording.Recording) {
 			each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 17 })
 		}, []Finding{{Warning, "concurrency-not-reached", "go-threads",
-			"go-threads reached 17 of 100 in flight: TIME is not comparable at 100.",
+			"go-threads reached 17 of 100 in flight, waiting most on socket read: TIME is not comparable at 100.",
 			"peak in flight, median of 6 trials",
 			"Raise --latency so that requests overlap, or compare at -c 17."}}},
 		{"not reached by the library's own concurrency", func(r *recording.Recording) {
-			r.Run.Plan.Details = []recording.ModelDetail{{Name: "go-threads", Own: true}}
+			for i := range r.Run.Plan.Details {
+				r.Run.Plan.Details[i].Own = r.Run.Plan.Details[i].Name == "go-threads"
+			}
 			each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 6 })
 		}, []Finding{{Warning, "concurrency-not-reached", "go-threads",
-			"go-threads reached 6 of 100 in flight: TIME is not comparable at 100.",
+			"go-threads reached 6 of 100 in flight, waiting most on socket read: TIME is not comparable at 100.",
 			"peak in flight, median of 6 trials",
 			"That is what its library takes by itself: the model without .own is told 100."}}},
 		{"not reached in warm-up only", func(r *recording.Recording) {
@@ -57,7 +60,7 @@ func TestFindings(t *testing.T) {
 			"9f86d081884…: go-sequential, go-threads, go-goroutines; 00c0ffee: go-goroutines",
 			"Find out which model read other pages: a cut answer, another origin, another parser."}}},
 		{"digest of a failed trial", func(r *recording.Recording) {
-			r.Trials[4].Kind, r.Trials[4].Work.Digest = recording.Control, "of no work"
+			r.Trials[4].Kind, r.Trials[4].Work.Digest, r.Trials[4].Snapshots = recording.Control, "of no work", nil
 			r.Run.Plan.MeasuredRuns = 5
 		}, nil},
 		{"lost", func(r *recording.Recording) {
@@ -66,6 +69,19 @@ func TestFindings(t *testing.T) {
 		}, []Finding{{Warning, "events-lost", "go-goroutines",
 			"go-goroutines lost 23 events (ring_full): figures counted from events are lower bounds and are not compared.",
 			"names are missing; trials 6, 9",
+			"Measure again with fewer requests at once, or with less running beside it."}}},
+		{"lost by two models", func(r *recording.Recording) {
+			r.Trials[5].Lost = []recording.Loss{{Cause: "ring_full", Count: 20, Detail: "names are missing"}}
+			r.Trials[4].Lost = []recording.Loss{{Cause: "ring_full", Count: 3, Detail: "names are missing"}}
+		}, []Finding{{Warning, "events-lost", "",
+			"go-threads, go-goroutines lost 23 events (ring_full): figures counted from events are lower bounds and are not compared.",
+			"names are missing; trials 5, 6",
+			"Measure again with fewer requests at once, or with less running beside it."}}},
+		{"times of threads do not add up", func(r *recording.Recording) {
+			r.Trials[5].Lost = []recording.Loss{{Cause: "sched_mismatch", Count: 2, Detail: "life 20 ms, states 19 ms"}}
+		}, []Finding{{Warning, "events-lost", "go-goroutines",
+			"go-goroutines lost 2 events (sched_mismatch): times of threads are not exact and are not compared.",
+			"life 20 ms, states 19 ms; trial 6",
 			"Measure again with fewer requests at once, or with less running beside it."}}},
 		{"missing", func(r *recording.Recording) {
 			for _, trial := range r.Trials[:2] {
@@ -110,18 +126,43 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// soundRecording has only models that reached what was asked of them.
+// soundRecording has only models that reached what was asked of them, with no more threads than they need, and no
+// held or control trials.
 func soundRecording() *recording.Recording {
 	r := newRecording()
 	kept := &recording.Recording{Run: r.Run}
 	kept.Run.Plan.Models = r.Run.Plan.Models[:3]
 	kept.Run.Trials = nil
 	for _, trial := range r.Trials {
-		if trial.Model != "py-threads" {
-			addTrial(kept, trial)
+		if trial.Model == "py-threads" || trial.Kind == recording.Held || trial.Kind == recording.Control {
+			continue
 		}
+		trial.Threads.Peak = 1
+		if trial.Model == "go-threads" {
+			trial.Threads.Peak = 101
+		}
+		addTrial(kept, trial)
 	}
 	return kept
+}
+
+// findingsNamed are the findings of one name.
+func findingsNamed(r *recording.Recording, name string) []Finding {
+	return slices.DeleteFunc(NewView(r).Findings, func(f Finding) bool { return f.Name != name })
+}
+
+// expect compares the findings of one name with those that are wanted, in their text, evidence and advice.
+func expect(t *testing.T, r *recording.Recording, name string, want ...Finding) {
+	t.Helper()
+	got := findingsNamed(r, name)
+	if len(got) != len(want) {
+		t.Fatalf("%d findings, want %d: %+v", len(got), len(want), got)
+	}
+	for i := range got {
+		if want[i].Name = name; got[i] != want[i] {
+			t.Errorf("\n got %+v\nwant %+v", got[i], want[i])
+		}
+	}
 }
 
 const anyKind recording.Kind = ""
@@ -142,5 +183,27 @@ func TestFailuresAreGrouped(t *testing.T) {
 	})
 	if failed != 3 || len(why) != 2 || why[0] != "trials 2, 7: timeout" || why[1] != "trial 4: died" {
 		t.Errorf("%d failed, %q", failed, why)
+	}
+}
+
+// The table of finders names what they find: docs/metrics.md lists it.
+func TestFindersAreNamed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range []*recording.Recording{newRecording(), troubled(), soundRecording()} {
+		v := NewView(r)
+		for _, f := range finders() {
+			for _, found := range f.find(v, r) {
+				seen[f.name] = true
+				if found.Name != f.name {
+					t.Errorf("%s found %s", f.name, found.Name)
+				}
+				if found.Text == "" || found.Severity == "" || found.Evidence == "" || found.Advice == "" {
+					t.Errorf("half filled: %+v", found)
+				}
+			}
+		}
+	}
+	if len(seen) < 9 {
+		t.Errorf("only %v were provoked", seen)
 	}
 }

@@ -41,7 +41,8 @@ func specs() []modelSpec {
 	}
 }
 
-// newRecording is a run of four models with a warm-up, six measured and one profiled trial each.
+// newRecording is a run of four models with a warm-up, six measured and one profiled trial each, a pair of held trials
+// and a control trial.
 func newRecording() *recording.Recording {
 	r := &recording.Recording{Dir: "weft-20261122-150501", Run: recording.Run{
 		Version: recording.Version, Tool: "weft 0.1.0",
@@ -50,10 +51,12 @@ func newRecording() *recording.Recording {
 		Host: recording.Host{OS: "Debian GNU/Linux 13", Kernel: "6.18.0", Arch: "amd64", CPUs: 2,
 			CPUModel: "Example CPU", MemoryBytes: 8 << 30, GoVersion: "go1.26.0"},
 		Plan: recording.Plan{Scenario: "fetch", Requests: 100, Concurrency: 100, LatencyNS: 20 * ms,
-			PageBytes: 67_700, KeepAlive: true, WarmupTrials: 1, MeasuredRuns: 6, ProfileTrials: 1, TimeoutNS: 60_000 * ms},
+			PageBytes: 67_700, KeepAlive: true, WarmupTrials: 1, MeasuredRuns: 6,
+			HeldTrials: 1, ProfileTrials: 1, ControlTrials: 1, TimeoutNS: 60_000 * ms},
 	}}
 	for _, s := range specs() {
 		r.Run.Plan.Models = append(r.Run.Plan.Models, s.name)
+		r.Run.Plan.Details = append(r.Run.Plan.Details, detailOfSpec(s))
 	}
 	kinds := []recording.Kind{recording.Warmup}
 	for range 6 {
@@ -64,6 +67,7 @@ func newRecording() *recording.Recording {
 			addTrial(r, newTestTrial(s, kind, round))
 		}
 	}
+	addHeldAndControl(r)
 	return r
 }
 
@@ -95,6 +99,7 @@ func newTestTrial(s modelSpec, kind recording.Kind, round int) *recording.Trial 
 		Origin: &recording.Origin{Requests: 100, PeakInFlight: s.flight},
 		BPF:    []recording.ProgramCost{{Program: "sock_send_length", Runs: 900, RunNS: 130_000}, {Program: "task_newtask", Runs: 104, RunNS: 60_000}},
 	}
+	addFigures(t, s, spread)
 	if kind == recording.Profiled {
 		t.Heap = &recording.Heap{RateBytes: 4096}
 	}

@@ -35,6 +35,7 @@ type Format struct {
 func Formats() []Format {
 	return []Format{
 		{Name: "text", Ext: ".txt", Write: Terminal},
+		{Name: "html", Ext: ".html", Write: HTML},
 		{Name: "md", Ext: ".md", Write: Markdown},
 		{Name: "json", Ext: ".json", Write: JSON},
 		{Name: "csv", Ext: ".csv", Write: CSV},

@@ -50,7 +50,7 @@ func TestDrawRefuses(t *testing.T) {
 		want   error
 		text   string
 	}{
-		{"format", with, "pdf", Options{}, ErrFormat, `unknown format "pdf": use one of text, md, json, csv, benchstat, svg, folded`},
+		{"format", with, "pdf", Options{}, ErrFormat, `unknown format "pdf": use one of text, html, md, json, csv, benchstat, svg, folded`},
 		{"no kind", with, "svg", Options{}, ErrKind, `unknown kind "": choose one by --kind: heap, threadcreate, socket`},
 		{"kind", with, "folded", Options{Kind: "cpu"}, ErrKind, `unknown kind "cpu": choose one by --kind: heap, threadcreate, socket`},
 		{"no profile", without, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: record again with profiled trials"},
@@ -103,6 +103,12 @@ func TestBenchstatParses(t *testing.T) {
 			t.Error(record)
 		case *benchfmt.Result:
 			name := string(record.Name.Full())
+			if _, held := record.Value("held-user-B/task"); held != strings.HasPrefix(name, "FetchHeld/model=") {
+				t.Errorf("%s: held figures %v", name, held)
+			}
+			if held := strings.HasPrefix(name, "FetchHeld/model="); held {
+				continue
+			}
 			if !strings.HasPrefix(name, "Fetch/model=") || !strings.HasSuffix(name, "/n=100/c=100") {
 				t.Errorf("name %q", name)
 			}

@@ -25,6 +25,9 @@ func testPaths() Paths {
 func TestGolden(t *testing.T) {
 	v := newView(t)
 	for _, f := range Formats() {
+		if f.Name == "html" { // holds packed data, which another Go packs differently: see html_test.go
+			continue
+		}
 		if !f.NeedsKind {
 			golden(t, "complete"+f.Ext, draw(t, v, f.Name, Options{Paths: testPaths()}))
 			continue
@@ -50,9 +53,14 @@ func troubled() *recording.Recording {
 	r.Trials = r.Trials[:24] // warm-ups and five rounds
 	r.Run.Trials = r.Run.Trials[:24]
 	for _, s := range specs() {
-		held := newTestTrial(s, recording.Held, 9)
-		held.Snapshots[recording.AtHeld] = recording.Snapshot{RSSBytes: s.gate + s.flight*30_000, PSSBytes: s.gate + s.flight*29_000, Waiting: s.flight}
-		addTrial(r, held)
+		for _, concurrency := range []int{10, 100} {
+			held := heldTrial(s, concurrency)
+			for point, snap := range held.Snapshots { // the kernel's part of the cost is not known
+				snap.Cost = nil
+				held.Snapshots[point] = snap
+			}
+			addTrial(r, held)
+		}
 	}
 	for _, t := range r.Trials {
 		switch {

@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // Markdown draws the report for an issue or a README: findings, the table, every metric with its interval,
@@ -21,6 +24,7 @@ func Markdown(w io.Writer, v *View, _ Options) error {
 	markdownFindings(out, v)
 	markdownModels(out, v)
 	markdownComparisons(out, v)
+	markdownWaits(out, v)
 	markdownMetrics(out, v)
 	markdownEvidence(out, v)
 	markdownDefinitions(out, v)
@@ -93,8 +97,40 @@ func comparisonCells(c *Comparison) []string {
 	shown := "a difference"
 	if !c.Different {
 		shown = `\~`
+		if c.Least > 0 {
+			shown += " (from a factor of " + formatRatio(c.Least) + " on)"
+		}
 	}
 	return []string{formatRatio(c.Ratio), interval, fmt.Sprintf("%.3f", c.PHolm), shown}
+}
+
+// markdownWaits draws where the threads' time went: a row each, a column a model.
+func markdownWaits(out *bufio.Writer, v *View) {
+	causes := slices.DeleteFunc(recording.Causes(), func(cause string) bool {
+		return !slices.ContainsFunc(v.Models, func(m Model) bool { return m.waited(cause) > 0 })
+	})
+	if len(causes) == 0 {
+		return
+	}
+	out.WriteString("## Blocked time by cause\n\nTime that threads were asleep, for each unit, over the measured trials. Per thread, not per task: " +
+		"a hundred threads that wait for a second have a hundred seconds where an event loop has one.\n\n")
+	rows := [][]string{{"Cause"}, {"---"}}
+	for _, m := range v.Models {
+		rows[0] = append(rows[0], escapeMarkdown(m.Name))
+		rows[1] = append(rows[1], "---:")
+	}
+	for _, cause := range causes {
+		row := []string{escapeMarkdown(cause)}
+		for i := range v.Models {
+			cell := ""
+			if ns := v.Models[i].waited(cause); ns > 0 {
+				cell = formatDuration(ns)
+			}
+			row = append(row, orDash(cell))
+		}
+		rows = append(rows, row)
+	}
+	markdownRows(out, rows)
 }
 
 // markdownMetrics draws every metric: a row each, a column a model.

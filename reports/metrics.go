@@ -20,8 +20,8 @@ const (
 	neither = ""
 )
 
-// Metric is one figure of a trial. The table of metrics feeds the terminal, every file format and
-// docs/metrics.md, so that a figure has one name, one unit and one definition everywhere.
+// Metric is one figure of a trial, or of a pair of held trials. The table of metrics feeds the terminal, every file
+// format and docs/metrics.md, so that a figure has one name, one unit and one definition everywhere.
 type Metric struct {
 	Name       string         `json:"name"`       // with its unit as benchstat writes it: "wall-ns"
 	Column     string         `json:"column"`     // header in a table
@@ -29,16 +29,23 @@ type Metric struct {
 	Better     string         `json:"better"`     // "lower", or "" where it only describes
 	Headline   bool           `json:"headline"`   // compared with the baseline by a test
 	Events     bool           `json:"events"`     // counted from kernel events: lost events make it a lower bound
+	Source     string         `json:"source"`     // one of narrowLosses where losses of other sources do not touch it
+	Bound      string         `json:"bound"`      // the metric that says how far this one may be wrong, either way
 	Kind       recording.Kind `json:"kind"`       // the trials that it is taken from
 	Definition string         `json:"definition"` // source, meaning, caveat
 
 	// Value is the figure of one trial, false where the trial has no evidence of it.
 	Value func(*recording.Trial) (float64, bool) `json:"-"`
+	// Pair is, instead of Value, the figure of two held trials that differ in how many tasks they hold.
+	Pair func(few, many *recording.Trial) (float64, bool) `json:"-"`
+	// OverControl takes the median of Value over the model's control trials away.
+	OverControl bool `json:"-"`
 }
 
 // Metrics is the registry, in the order of reports.
 func Metrics() []Metric {
-	return slices.Concat(timeMetrics(), memoryMetrics(), threadMetrics(), socketMetrics(), costMetrics())
+	return slices.Concat(timeMetrics(), memoryMetrics(), goMemoryMetrics(), heldMetrics(), controlMetrics(),
+		threadMetrics(), schedMetrics(), socketMetrics(), originMetrics(), costMetrics())
 }
 
 func timeMetrics() []Metric {
@@ -49,58 +56,15 @@ func timeMetrics() []Metric {
 		{Name: "cpu-ns/unit", Column: "CPU/REQ", Unit: unitNS, Better: lower, Headline: true, Kind: recording.Measured,
 			Definition: "CPU time of the process from the gate to its last page over the finished units, by its process CPU clock (clock_gettime), which counts threads that are gone. The child reads it at its last page; weft reads it too, at done, and takes its own reading where the child gives none or a greater one. The time that the probes run inside the process is in it.",
 			Value:      perUnit(func(t *recording.Trial) (int64, bool) { return t.CPU.WorkNS, t.CPU.WorkNS > 0 })},
+		{Name: "setup-ns", Column: "SETUP", Unit: unitNS, Better: lower, Kind: recording.Measured,
+			Definition: "Time from the making of the process to its word that it is ready for the gate: loading, imports, connections made before the gate. In no other figure of time.",
+			Value:      setup},
+		{Name: "setup-cpu-ns", Column: "SETUP CPU", Unit: unitNS, Better: lower, Kind: recording.Measured,
+			Definition: "CPU time of the process up to the gate, by its process CPU clock. In no other figure of CPU time.",
+			Value:      positive(func(t *recording.Trial) int64 { return t.CPU.SetupNS })},
 		{Name: "first-byte-ns", Column: "FIRST BYTE", Unit: unitNS, Better: lower, Events: true, Kind: recording.Measured,
 			Definition: "Median over the client's connections of the time from the first sent to the first received byte, from sock_send_length and sock_recv_length. With keep-alive only the first request of each connection counts. With TLS it is the handshake.",
 			Value:      firstByte},
-	}
-}
-
-func memoryMetrics() []Metric {
-	return []Metric{
-		{Name: "rss-end-B", Column: "RSS", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Resident memory when the work is done and the process still there, Rss of /proc/PID/smaps_rollup. Not the peak: what was freed by then is not in it, and neither is kernel memory.",
-			Value:      snapshot(recording.AtEnd, func(s recording.Snapshot) int64 { return s.RSSBytes })},
-		{Name: "pss-end-B", Column: "PSS", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Proportional memory at the end, Pss of smaps_rollup: a page that n processes share counts 1/n. It moves with what else runs on the machine.",
-			Value:      snapshot(recording.AtEnd, func(s recording.Snapshot) int64 { return s.PSSBytes })},
-		{Name: "uss-end-B", Column: "USS", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Private memory at the end, Private_Clean + Private_Dirty of smaps_rollup: what would come back if the process ended.",
-			Value:      snapshot(recording.AtEnd, func(s recording.Snapshot) int64 { return s.USSBytes })},
-		{Name: "page-tables-end-B", Column: "PAGE TABLES", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Page tables of the process at the end, VmPTE of /proc/PID/status: kernel memory that RSS does not count.",
-			Value:      snapshot(recording.AtEnd, func(s recording.Snapshot) int64 { return s.PageTableBytes })},
-		{Name: "rss-gate-B", Column: "RSS GATE", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Resident memory at the gate, before any work, Rss of smaps_rollup: interpreter, imports, runtime.",
-			Value:      snapshot(recording.AtGate, func(s recording.Snapshot) int64 { return s.RSSBytes })},
-		{Name: "pss-gate-B", Column: "PSS GATE", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Proportional memory at the gate, Pss of smaps_rollup.",
-			Value:      snapshot(recording.AtGate, func(s recording.Snapshot) int64 { return s.PSSBytes })},
-		{Name: "uss-gate-B", Column: "USS GATE", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "Private memory at the gate, Private_Clean + Private_Dirty of smaps_rollup.",
-			Value:      snapshot(recording.AtGate, func(s recording.Snapshot) int64 { return s.USSBytes })},
-		{Name: "held-rss-B/task", Column: "HELD/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
-			Definition: "Growth of RSS from the gate to the moment when the origin holds every answer, over the requests that wait. User memory only, from smaps_rollup; kernel stacks, sockets and their buffers are not in it. What a model makes once, whatever the number of tasks, is spread over them.",
-			Value:      heldGrowth(func(s recording.Snapshot) int64 { return s.RSSBytes })},
-		{Name: "held-pss-B/task", Column: "HELD PSS/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
-			Definition: "The same with PSS. User memory only, from smaps_rollup.",
-			Value:      heldGrowth(func(s recording.Snapshot) int64 { return s.PSSBytes })},
-	}
-}
-
-func threadMetrics() []Metric {
-	return []Metric{
-		{Name: "threads-peak", Column: "THREADS", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
-			Definition: "Greatest number of threads alive at once from the gate on, helper threads of the runtime included, from task_newtask and sched_process_exit; kept in the kernel, so that no sampler misses it.",
-			Value:      positive(func(t *recording.Trial) int64 { return t.Threads.Peak })},
-		{Name: "threads-made", Column: "THREADS MADE", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
-			Definition: "Threads made up to done, the main one included, from task_newtask.",
-			Value:      positive(func(t *recording.Trial) int64 { return t.Threads.Made })},
-		{Name: "in-flight-peak", Column: "IN FLIGHT", Unit: unitCount, Better: neither, Kind: recording.Measured,
-			Definition: "Greatest number of requests in flight at once. Where there is an origin it is the origin's own count, body included; else the peak of awaiting reply. Read it against the concurrency that was asked for: a model that did not reach it did other work.",
-			Value:      inFlight},
-		{Name: "switches/unit", Column: "SW/REQ", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
-			Definition: "Voluntary and involuntary context switches of all threads from the gate to done over the finished units, from the kernel's own count of each thread, read when the thread exits or at done.",
-			Value:      perUnit(switches)},
 	}
 }
 
@@ -129,15 +93,32 @@ func socketMetrics() []Metric {
 			Value:      awaitingMean},
 		{Name: "retransmits", Column: "RETRANS", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
 			Definition: "TCP segments sent again, from tcp_retransmit_skb: the network disturbed the trial.",
-			Value: func(t *recording.Trial) (float64, bool) {
-				n, ok := tcp(func(s recording.Transport) int64 { return s.Retransmits })(t)
-				return float64(n), ok
-			}},
+			Value:      whole(tcp(func(s recording.Transport) int64 { return s.Retransmits }))},
+	}
+}
+
+// originMetrics say how the other end fared: a model cannot be faster than it.
+func originMetrics() []Metric {
+	return []Metric{
+		{Name: "origin-cpu-ns/unit", Column: "ORIGIN CPU/REQ", Unit: unitNS, Better: neither, Kind: recording.Measured,
+			Definition: "CPU time of the origin's process over the finished units, by its own account. On one machine it takes CPU time from the model.",
+			Value:      perUnit(func(t *recording.Trial) (int64, bool) { return originOf(t).CPUNS, originOf(t).CPUNS > 0 })},
+		{Name: "origin-delay-ns/unit", Column: "ORIGIN DELAY/REQ", Unit: unitNS, Better: neither, Kind: recording.Measured,
+			Definition: "Time that the origin's threads were ready and waited for a CPU, over the finished units, from /proc/self/task/TID/schedstat of the origin: answers came late by about so much.",
+			Value:      perUnit(func(t *recording.Trial) (int64, bool) { return originOf(t).RunDelayNS, originOf(t).RunDelayNS > 0 })},
 	}
 }
 
 func costMetrics() []Metric {
 	return []Metric{
+		{Name: "steal-ns", Column: "STEAL", Unit: unitNS, Better: lower, Kind: recording.Measured,
+			Definition: "CPU time that the hypervisor gave to other machines from the gate to done, over all CPUs, steal of /proc/stat, in steps of 10 ms. The clocks of this machine ran on meanwhile.",
+			Value: func(t *recording.Trial) (float64, bool) {
+				if t.Load == nil {
+					return 0, false
+				}
+				return float64(t.Load.StealNS), true
+			}},
 		{Name: "bpf-share", Column: "BPF", Unit: unitRatio, Better: lower, Kind: recording.Measured,
 			Definition: "Run time of all BPF programs over the CPU time of the workload, from the kernel's own statistics (kernel.bpf_stats_enabled): weft's own cost. A lower bound: entering and leaving a program, and what the probes evict from caches, is not in it. Events of other processes are.",
 			Value:      bpfShare},

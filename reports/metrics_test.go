@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,8 +24,10 @@ Each figure of a report, with where it comes from and what it is not. Values are
 when printed; the unit in a name is benchstat's. A model's figure is the median over its measured trials that did
 all of their work, with a 95 % interval that assumes nothing about the distribution. Headline metrics are compared with
 the first model of the plan: Hodges-Lehmann ratio, Mann-Whitney U, Holm's correction over the models of one metric; "~"
-stands where no difference is shown. A figure counted from kernel events is a lower bound ("≥") where events were lost.
-"A unit" is one finished piece of work: a page, a request.
+stands where no difference is shown, and a note says how great one would have had to be. A figure counted from kernel
+events is a lower bound ("≥") where events were lost. "A unit" is one finished piece of work: a page, a request. A
+figure of held trials is of a pair of them, at a tenth of the concurrency and at all of it; control trials go through the
+gate and do nothing.
 `)
 	for _, m := range Metrics() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", m.Name, m.Definition)
@@ -32,12 +35,19 @@ stands where no difference is shown. A figure counted from kernel events is a lo
 		for _, property := range []struct {
 			holds bool
 			text  string
-		}{{m.Better == lower, "; lower is better"}, {m.Headline, "; headline"}, {m.Events, "; counted from kernel events"}} {
+		}{
+			{m.OverControl, ", less control trials"}, {m.Better == lower, "; lower is better"}, {m.Headline, "; headline"},
+			{m.Events, "; counted from kernel events"}, {m.Bound != "", "; wrong by no more than " + m.Bound},
+		} {
 			if property.holds {
 				b.WriteString(property.text)
 			}
 		}
 		b.WriteString(".\n")
+	}
+	b.WriteString("\n# Findings\n\nA report says in sentences what a reader should know before believing its figures, each with its evidence and what to do next:\n\n")
+	for _, f := range finders() {
+		fmt.Fprintf(&b, "- **%s**: %s\n", f.name, f.rule)
 	}
 	if *update {
 		if err := os.WriteFile(metricsDoc, []byte(b.String()), 0o644); err != nil {
@@ -55,7 +65,7 @@ stands where no difference is shown. A figure counted from kernel events is a lo
 
 func TestMetricsAreWellFormed(t *testing.T) {
 	units := map[string]*regexp.Regexp{
-		unitNS:    regexp.MustCompile(`^[a-z-]+-ns(/[a-z]+)?$`),
+		unitNS:    regexp.MustCompile(`^[a-z0-9-]+-ns(/[a-z]+)?$`),
 		unitBytes: regexp.MustCompile(`^[a-z-]+-B(/[a-z]+)?$`),
 		unitCount: regexp.MustCompile(`^[a-z-]+(/[a-z]+)?$`),
 		unitRatio: regexp.MustCompile(`^[a-z-]+-share$`),
@@ -70,8 +80,17 @@ func TestMetricsAreWellFormed(t *testing.T) {
 			t.Errorf("%s: name or column %q is taken", m.Name, m.Column)
 		}
 		seen[m.Name], seen[m.Column] = true, true
-		if m.Definition == "" || !strings.HasSuffix(m.Definition, ".") || m.Value == nil || m.Kind == "" {
+		if m.Bound != "" && !slices.ContainsFunc(Metrics(), func(other Metric) bool { return other.Name == m.Bound && other.Unit == m.Unit }) {
+			t.Errorf("%s: no metric %s", m.Name, m.Bound)
+		}
+		if m.Definition == "" || !strings.HasSuffix(m.Definition, ".") || m.Kind == "" {
 			t.Errorf("%s: half filled", m.Name)
+		}
+		if (m.Value == nil) == (m.Pair == nil) || m.Pair != nil && m.Kind != recording.Held || m.OverControl && m.Value == nil {
+			t.Errorf("%s: a figure is of a trial or of a pair of held ones", m.Name)
+		}
+		if m.Source != "" && !m.Events {
+			t.Errorf("%s: losses of %s cannot touch what is not counted from events", m.Name, m.Source)
 		}
 		if m.Better != lower && m.Better != neither {
 			t.Errorf("%s: better is %q", m.Name, m.Better)
@@ -81,12 +100,14 @@ func TestMetricsAreWellFormed(t *testing.T) {
 
 // An empty trial has no evidence of anything: no figure may be made up.
 func TestNoEvidenceNoValue(t *testing.T) {
-	empty := &recording.Trial{Model: "m", Kind: recording.Measured}
-	worked := &recording.Trial{Model: "m", Kind: recording.Measured, Work: recording.Work{Units: 23}, CPU: recording.CPU{}}
 	for _, m := range Metrics() {
-		for name, trial := range map[string]*recording.Trial{"empty": empty, "worked": worked} {
-			if x, ok := m.Value(trial); ok {
-				t.Errorf("%s of the %s trial: %v", m.Name, name, x)
+		for name, work := range map[string]recording.Work{"empty": {}, "worked": {Units: 23}} {
+			var trials []*recording.Trial
+			for _, kind := range []recording.Kind{recording.Measured, recording.Held, recording.Held, recording.Control} {
+				trials = append(trials, &recording.Trial{Model: "m", Kind: kind, Work: work, Concurrency: len(trials)})
+			}
+			if got := m.readings(trials); len(got) > 0 {
+				t.Errorf("%s of %s trials: %v", m.Name, name, got)
 			}
 		}
 	}
@@ -94,9 +115,10 @@ func TestNoEvidenceNoValue(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	trial := &recording.Trial{
-		Phases:  recording.Phases{GateNS: 1000, LastNS: 24_000, DoneNS: 30_000},
+		Kind:    recording.Measured,
+		Phases:  recording.Phases{StartNS: 100, ReadyNS: 400, GateNS: 1000, LastNS: 24_000, DoneNS: 30_000},
 		Work:    recording.Work{Units: 23},
-		CPU:     recording.CPU{WorkNS: 4600},
+		CPU:     recording.CPU{SetupNS: 77, WorkNS: 4600},
 		Threads: recording.Threads{Made: 11, Peak: 7, VoluntarySwitches: 40, InvoluntarySwitches: 6},
 		Sockets: recording.Sockets{
 			Transports: map[string]recording.Transport{
@@ -114,28 +136,92 @@ func TestValues(t *testing.T) {
 			Awaiting: recording.Awaiting{Peak: 5, Replies: 4, SumNS: 100},
 		},
 		Snapshots: map[string]recording.Snapshot{
-			recording.AtGate: {RSSBytes: 1000, PSSBytes: 900, USSBytes: 800},
-			recording.AtHeld: {RSSBytes: 1500, PSSBytes: 800, Waiting: 5},
-			recording.AtEnd:  {RSSBytes: 3000, PSSBytes: 2900, USSBytes: 2800, PageTableBytes: 64},
+			recording.AtGate: {RSSBytes: 1000, PSSBytes: 900, USSBytes: 800, Cost: byProc(800, 50, 7)},
+			recording.AtEnd: {RSSBytes: 3000, PSSBytes: 2900, USSBytes: 2800, PageTableBytes: 64,
+				Cost: map[string][]recording.Part{
+					recording.ByCgroup: {{Name: recording.PartKernel, Bytes: 330}, {Name: recording.PartSocketBuffers, Bytes: 9}},
+					recording.ByProc:   byProc(2800, 60, 8)[recording.ByProc],
+				}},
 		},
-		Origin: &recording.Origin{PeakInFlight: 6},
+		GoMemory: map[string]recording.GoMemory{
+			recording.AtGate: {HeapLive: 1},
+			recording.AtEnd:  {RSSBytes: 3000, HeapLive: 1000, HeapDead: 500, Stacks: 400, Runtime: 300, FileBacked: 900, Rest: -100},
+		},
+		Memory: &recording.Memory{PeakBytes: 3500, SetupPeakBytes: 1100, BoundBytes: 32},
+		Sched: &recording.Sched{
+			Time: recording.ThreadTime{RunningNS: 4600, RunnableNS: 460, Wakeups: 230, Migrations: 23,
+				BlockedNS: map[string]int64{recording.CauseFutex: 2000, recording.CauseEpoll: 2600}},
+			RunQueue: recording.Histogram{Counts: []int64{0, 197, 0, 1, 1, 1}, SumNS: 600},
+		},
+		Load:   &recording.HostLoad{BusyNS: 9000, StealNS: 70, StallNS: -1},
+		Origin: &recording.Origin{PeakInFlight: 6, CPUNS: 2300, RunDelayNS: 690},
 		BPF:    []recording.ProgramCost{{Runs: 4, RunNS: 20}, {Runs: 1, RunNS: 3}},
 	}
 	want := map[string]float64{
-		"wall-ns": 23_000, "cpu-ns/unit": 200, "first-byte-ns": 9,
-		"rss-end-B": 3000, "pss-end-B": 2900, "uss-end-B": 2800, "page-tables-end-B": 64,
-		"rss-gate-B": 1000, "pss-gate-B": 900, "uss-gate-B": 800, "held-rss-B/task": 100, "held-pss-B/task": -20,
-		"threads-peak": 7, "threads-made": 11, "in-flight-peak": 6, "switches/unit": 2,
+		"wall-ns": 23_000, "cpu-ns/unit": 200, "setup-ns": 300, "setup-cpu-ns": 77, "first-byte-ns": 9,
+		"rss-peak-B": 3500, "rss-peak-bound-B": 32,
+		"rss-end-B": 3000, "pss-end-B": 2900, "uss-end-B": 2800, "kernel-end-B": 68, "page-tables-end-B": 64,
+		"rss-gate-B": 1000, "pss-gate-B": 900, "uss-gate-B": 800, "kernel-gate-B": 57,
+		"go-heap-live-end-B": 1000, "go-heap-dead-end-B": 500, "go-stacks-end-B": 400, "go-runtime-end-B": 300,
+		"go-file-end-B": 900, "go-rest-end-B": -100,
+		"rss-over-control-B": 1900, "uss-over-control-B": 1800, "rss-peak-over-control-B": 2300,
+		"threads-peak": 7, "threads-made": 11, "in-flight-peak": 6,
+		"switches/unit": 2, "voluntary-switches/unit": 40.0 / 23, "involuntary-switches/unit": 6.0 / 23,
+		"running-ns/unit": 200, "runnable-ns/unit": 20, "blocked-ns/unit": 200,
+		// 200 waits: the 198th is in bucket 3, which ends at 16 ns.
+		"run-queue-mean-ns": 3, "run-queue-p99-ns": 16, "wakeups/unit": 10, "migrations/unit": 1,
 		"connections": 5, "sent-B/unit": 10, "received-B/unit": 100, "socket-calls/unit": 4, "would-block/unit": 3,
-		"awaiting-peak": 5, "awaiting-mean-ns": 25, "retransmits": 2, "bpf-share": 0.005,
+		"awaiting-peak": 5, "awaiting-mean-ns": 25, "retransmits": 2,
+		"origin-cpu-ns/unit": 100, "origin-delay-ns/unit": 30, "steal-ns": 70, "bpf-share": 0.005,
+	}
+	controls := []*recording.Trial{
+		{Kind: recording.Control, Memory: &recording.Memory{PeakBytes: 1200}, Snapshots: atEnd(1000, 900)},
+		{Kind: recording.Control, Memory: &recording.Memory{PeakBytes: 1200}, Snapshots: atEnd(1200, 1100)},
+		{Kind: recording.Control, Failure: &recording.Failure{}, Snapshots: atEnd(9000, 9000)},
 	}
 	for _, m := range Metrics() {
-		x, ok := m.Value(trial)
+		if m.Kind != recording.Measured {
+			continue
+		}
 		expected, known := want[m.Name]
+		got := m.readings(append(controls, trial))
 		if !known {
 			t.Errorf("%s: no expectation", m.Name)
-		} else if !ok || x != expected {
-			t.Errorf("%s: %v, %v, want %v", m.Name, x, ok, expected)
+		} else if len(got) != 1 || got[0].value != expected || got[0].index != len(controls) {
+			t.Errorf("%s: %v, want %v", m.Name, got, expected)
+		}
+	}
+	if got := (&Metric{Kind: recording.Control, Value: controlMetrics()[0].Value}).readings(controls); len(got) != 3 || got[1].value != 1200 {
+		t.Errorf("control-rss-B: %v", got)
+	}
+}
+
+// byProc is a cost whose kernel memory is page tables and sockets.
+func byProc(user, pageTables, sockets int64) map[string][]recording.Part {
+	return map[string][]recording.Part{recording.ByProc: {
+		{Name: recording.PartUser, Bytes: user}, {Name: recording.PartPageTables, Bytes: pageTables}, {Name: recording.PartSockets, Bytes: sockets},
+	}}
+}
+
+func atEnd(rss, uss int64) map[string]recording.Snapshot {
+	return map[string]recording.Snapshot{recording.AtEnd: {RSSBytes: rss, USSBytes: uss}}
+}
+
+// A rate of many waits, none and one.
+func TestRunQueueP99(t *testing.T) {
+	tests := []struct {
+		counts []int64
+		want   float64
+		known  bool
+	}{
+		{nil, 0, false}, {[]int64{0, 0}, 0, false}, {[]int64{1}, 2, true}, {[]int64{0, 0, 1}, 8, true},
+		{[]int64{99, 1}, 2, true}, {[]int64{98, 2}, 4, true},
+		{append(make([]int64, 63), 1), 1 << 63 * 2.0, true},
+	}
+	for _, test := range tests {
+		trial := &recording.Trial{Sched: &recording.Sched{RunQueue: recording.Histogram{Counts: test.counts}}}
+		if got, ok := runQueueP99(trial); got != test.want || ok != test.known {
+			t.Errorf("%v: %v, %v, want %v, %v", test.counts, got, ok, test.want, test.known)
 		}
 	}
 }

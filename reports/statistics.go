@@ -83,7 +83,9 @@ func runsNeeded(comparisons int) int {
 // ratio is the Hodges-Lehmann estimate of b over a, the median of all ratios of a value of b to one of a, with
 // the interval that belongs to the Mann-Whitney test: nil where the samples are too small for one. All values
 // are positive.
-func ratio(a, b []float64) (float64, *Interval) {
+func ratio(a, b []float64) (float64, *Interval) { return ratioAt(a, b, confidence) }
+
+func ratioAt(a, b []float64, level float64) (float64, *Interval) {
 	logs := make([]float64, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
@@ -92,27 +94,38 @@ func ratio(a, b []float64) (float64, *Interval) {
 	}
 	slices.Sort(logs)
 	estimate := math.Exp(median(logs))
-	k, level := ratioRank(len(a), len(b))
+	k, reached := ratioRank(len(a), len(b), level)
 	if k == 0 {
 		return estimate, nil
 	}
 	lo, hi := math.Exp(logs[k-1]), math.Exp(logs[len(logs)-k])
-	return estimate, &Interval{Lo: lo, Hi: hi, Confidence: level, MinToMax: k == 1}
+	return estimate, &Interval{Lo: lo, Hi: hi, Confidence: reached, MinToMax: k == 1}
+}
+
+// leastShown is the ratio, 1 or more and either way, from which on one of a family of comparisons would surely have
+// shown a difference between samples of this spread; 0 where no ratio would. The interval of the ratio at the level
+// of the family's hardest step says it: it leaves out the ratios that the test rejects, and moves with the estimate.
+func leastShown(a, b []float64, comparisons int) float64 {
+	estimate, interval := ratioAt(a, b, 1-alpha/float64(comparisons))
+	if interval == nil {
+		return 0
+	}
+	return max(estimate/interval.Lo, interval.Hi/estimate)
 }
 
 // ratioRank is how many ratios from either end the interval's bounds stand, from 1, and the level that this
 // gives; 0 where not even the outermost reach the level.
-func ratioRank(n, m int) (int, float64) {
+func ratioRank(n, m int, level float64) (int, float64) {
 	dist := uDistribution(n, m)
-	tail, level, k := 0.0, 0.0, 0
+	tail, reached, k := 0.0, 0.0, 0
 	for u := 0; u < len(dist); u++ {
 		tail += dist[u]
-		if 2*tail > 1-confidence {
+		if 2*tail > 1-level {
 			break
 		}
-		k, level = u+1, 1-2*tail
+		k, reached = u+1, 1-2*tail
 	}
-	return k, level
+	return k, reached
 }
 
 // uDistribution is the probability of each value of U where both samples of n and m come from one

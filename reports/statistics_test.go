@@ -97,12 +97,12 @@ func TestRatioRank(t *testing.T) {
 	for _, test := range []struct{ n, m, critical int }{
 		{4, 4, 0}, {5, 5, 2}, {6, 6, 5}, {8, 8, 13}, {10, 10, 23}, {5, 8, 6}, {20, 20, 127},
 	} {
-		k, level := ratioRank(test.n, test.m)
+		k, level := ratioRank(test.n, test.m, confidence)
 		if k != test.critical+1 || level < confidence {
 			t.Errorf("%d and %d: rank %d at %v, want %d", test.n, test.m, k, level, test.critical+1)
 		}
 	}
-	if k, _ := ratioRank(3, 3); k != 0 {
+	if k, _ := ratioRank(3, 3, confidence); k != 0 {
 		t.Errorf("3 and 3: rank %d, want none", k)
 	}
 }
@@ -117,4 +117,33 @@ func TestUDistribution(t *testing.T) {
 
 func near(a, b float64) bool {
 	return math.Abs(a-b) <= 1e-9*math.Max(1, math.Abs(b))
+}
+
+// The factor that leastShown gives is the one at which the test turns: with this spread a little less is not shown, a
+// little more is.
+func TestLeastShown(t *testing.T) {
+	a := []float64{100, 101, 103, 106, 110, 115}
+	b := []float64{102, 99, 104, 111, 107, 113}
+	const comparisons = 4
+	least := leastShown(a, b, comparisons)
+	estimate, _ := ratio(a, b)
+	if least <= 1 || least > 1.3 {
+		t.Fatalf("%v for samples that spread by 15 %%", least)
+	}
+	shownAt := func(factor float64) bool {
+		scaled := make([]float64, len(b))
+		for i := range b {
+			scaled[i] = b[i] / estimate * factor
+		}
+		return comparisons*pValue(a, scaled) < alpha
+	}
+	if !shownAt(least*1.001) || !shownAt(1/(least*1.001)) {
+		t.Errorf("a factor of %v is not shown either way", least*1.001)
+	}
+	if shownAt(least*0.999) && shownAt(1/(least*0.999)) {
+		t.Errorf("a factor of %v is shown both ways already", least*0.999)
+	}
+	if got := leastShown(a[:3], b[:3], comparisons); got != 0 {
+		t.Errorf("3 runs against 3 can show nothing, yet %v", got)
+	}
 }

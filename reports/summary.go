@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +19,7 @@ type View struct {
 	Notes    []string      `json:"notes"` // on how to read the figures
 
 	profile func(model string) (*profile.Profile, error)
+	trials  []*recording.Trial // what charts are drawn from
 }
 
 // Model is what a model's trials came to.
@@ -31,6 +31,8 @@ type Model struct {
 	Finished int      `json:"finished"`
 	Used     int      `json:"used"`     // measured trials that did all of their work: the figures come from them
 	Profiled bool     `json:"profiled"` // it has a profile
+	Wait     string   `json:"wait"`     // the cause of the most blocked time, of Waits; empty where that is not known
+	Waits    []Wait   `json:"waits"`    // blocked time by cause, most first
 	Figures  []Figure `json:"figures"`  // those for which there is evidence, in the order of View.Metrics
 	Trials   []Trial  `json:"trials"`   // all that ran, in their order
 }
@@ -65,12 +67,13 @@ type Comparison struct {
 	PHolm     float64   `json:"p_holm"`     // corrected for the models compared in this metric
 	SmallestP float64   `json:"smallest_p"` // the least p that so many runs can give, not corrected
 	Different bool      `json:"different"`  // a difference is shown at 0.05
+	Least     float64   `json:"least"`      // the ratio, 1 or more and either way, from which on a difference would have been shown with this spread; 0 where none could
 	Refused   string    `json:"refused"`    // why there is no comparison
 }
 
 // NewView computes what the reports say of a recording.
 func NewView(r *recording.Recording) *View {
-	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile)}
+	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile), trials: r.Trials}
 	registry := Metrics()
 	for i, name := range r.Run.Plan.Models {
 		m := newModel(r, name, registry)
@@ -86,7 +89,7 @@ func NewView(r *recording.Recording) *View {
 		}
 	}
 	v.Evidence = newEvidence(r)
-	v.Findings = findings(v)
+	v.Findings = findings(v, r)
 	v.Notes = notes(v)
 	return v
 }
@@ -95,73 +98,84 @@ func newModel(r *recording.Recording, name string, registry []Metric) Model {
 	plan := r.Run.Plan
 	m := Model{Name: name, Planned: plan.MeasuredRuns, Figures: []Figure{}, Trials: []Trial{}}
 	m.Profiled = slices.ContainsFunc(r.Run.Profiles, func(p recording.ProfileRef) bool { return p.Model == name })
-	m.Asked = asked(name, plan.Concurrency, plan.Requests)
-	var trials []*recording.Trial
-	for _, t := range r.Trials {
-		if t.Model != name {
-			continue
-		}
-		trials = append(trials, t)
-		m.Trials = append(m.Trials, newTrial(t, registry))
+	m.Asked = asked(plan, name, plan.Concurrency)
+	trials := trialsOf(r, name)
+	for _, t := range trials {
+		m.Trials = append(m.Trials, newTrial(t))
 		if t.Kind == recording.Measured {
 			m.Finished++
-			m.Asked = asked(name, max(t.Concurrency, 1), plan.Requests)
+			m.Asked = asked(plan, name, max(t.Concurrency, 1))
 			if t.OK() {
 				m.Used++
 			}
 		}
 	}
 	for _, metric := range registry {
-		if f, ok := newFigure(metric, trials); ok {
-			m.Figures = append(m.Figures, f)
+		m.add(&metric, trials)
+	}
+	m.Waits = waits(trials)
+	m.Wait = mostWait(m.Waits, detailOf(plan, name))
+	return m
+}
+
+// trialsOf are the trials of one model, in their order.
+func trialsOf(r *recording.Recording, model string) []*recording.Trial {
+	var list []*recording.Trial
+	for _, t := range r.Trials {
+		if t.Model == model {
+			list = append(list, t)
 		}
 	}
-	return m
+	return list
+}
+
+// detailOf is what is known of a model beforehand, nil where nothing is.
+func detailOf(plan recording.Plan, model string) *recording.ModelDetail {
+	i := slices.IndexFunc(plan.Details, func(d recording.ModelDetail) bool { return d.Name == model })
+	if i < 0 {
+		return nil
+	}
+	return &plan.Details[i]
 }
 
 // asked is how many requests could have been in flight: no more than there are, and one where the model does
 // them one after the other.
-func asked(model string, concurrency, requests int) int {
-	if strings.HasSuffix(model, "-sequential") {
+func asked(plan recording.Plan, model string, concurrency int) int {
+	if d := detailOf(plan, model); d != nil && d.Sequential || d == nil && strings.HasSuffix(model, "-sequential") {
 		return 1
 	}
-	if requests > 0 {
-		return min(concurrency, requests)
+	if plan.Requests > 0 {
+		return min(concurrency, plan.Requests)
 	}
 	return concurrency
 }
 
-func newTrial(t *recording.Trial, registry []Metric) Trial {
+func newTrial(t *recording.Trial) Trial {
 	row := Trial{Number: t.Number, Kind: t.Kind, OK: t.OK(), Digest: t.Work.Digest,
 		Lost: t.Lost, Missing: t.Missing, Values: map[string]float64{}}
 	if !row.OK {
 		row.Failure = failure(t)
 	}
-	for _, metric := range registry {
-		if x, ok := metric.Value(t); ok && metric.Kind == t.Kind {
-			row.Values[metric.Name] = x
-		}
-	}
 	return row
 }
 
-// newFigure gathers a metric over the trials that count for it.
-func newFigure(metric Metric, trials []*recording.Trial) (Figure, bool) {
+// add gathers a metric over the model's trials, of which m.Trials are the rows: each value stands in its trial's row,
+// and those of trials that did all of their work make the figure.
+func (m *Model) add(metric *Metric, trials []*recording.Trial) {
 	f := Figure{Metric: metric.Name, Values: []float64{}}
-	for _, t := range trials {
-		if t.Kind != metric.Kind || !t.OK() {
-			continue
-		}
-		if x, ok := metric.Value(t); ok {
-			f.Values = append(f.Values, x)
-			f.LowerBound = f.LowerBound || metric.Events && t.LostEvents() > 0
+	for _, r := range metric.readings(trials) {
+		t := trials[r.index]
+		m.Trials[r.index].Values[metric.Name] = r.value
+		if t.OK() {
+			f.Values = append(f.Values, r.value)
+			f.LowerBound = f.LowerBound || metric.touched(t)
 		}
 	}
 	if len(f.Values) == 0 {
-		return f, false
+		return
 	}
 	f.Median, f.Interval = summarize(f.Values)
-	return f, true
+	m.Figures = append(m.Figures, f)
 }
 
 // Figure is the model's figure of a metric, nil where there is no evidence.
@@ -172,46 +186,6 @@ func (m *Model) Figure(metric string) *Figure {
 		}
 	}
 	return nil
-}
-
-// compare tests each model against the baseline: the family of one metric.
-func (v *View) compare(metric Metric) {
-	base := v.Models[0].Figure(metric.Name)
-	var family []*Figure
-	var ps []float64
-	for i := range v.Models[1:] {
-		f := v.Models[i+1].Figure(metric.Name)
-		if f == nil {
-			continue
-		}
-		f.Comparison = newComparison(metric, base, f)
-		if f.Comparison.Refused == "" {
-			family = append(family, f)
-			ps = append(ps, f.Comparison.P)
-		}
-	}
-	for i, p := range holm(ps) {
-		c := family[i].Comparison
-		c.PHolm = p
-		c.Different = p < alpha
-	}
-}
-
-func newComparison(metric Metric, base, f *Figure) *Comparison {
-	c := &Comparison{P: 1, PHolm: 1, SmallestP: 1}
-	switch {
-	case base == nil:
-		c.Refused = "the baseline has no figure"
-	case metric.Events && (base.LowerBound || f.LowerBound):
-		c.Refused = "events were lost: the figures are lower bounds"
-	case slices.Min(base.Values) <= 0 || slices.Min(f.Values) <= 0:
-		c.Refused = "a value is not positive: there is no ratio"
-	default:
-		c.Ratio, c.Interval = ratio(base.Values, f.Values)
-		c.P = pValue(base.Values, f.Values)
-		c.SmallestP = smallestP(len(base.Values), len(f.Values))
-	}
-	return c
 }
 
 // Speedup is how many times faster than the baseline the model is in wall time. It is false where that is not
@@ -225,36 +199,4 @@ func (m *Model) Speedup() (float64, bool) {
 		return 0, false
 	}
 	return 1 / f.Comparison.Ratio, true
-}
-
-// notes tell how to read the intervals and the tests of this recording.
-func notes(v *View) []string {
-	list := []string{}
-	fewest, minToMax := 0, false
-	compared, smallest := 0, 1.0
-	for i := range v.Models {
-		f := v.Models[i].Figure("wall-ns")
-		if f == nil {
-			continue
-		}
-		if n := len(f.Values); fewest == 0 || n < fewest {
-			fewest = n
-		}
-		minToMax = minToMax || f.Interval != nil && f.Interval.MinToMax
-		if f.Comparison != nil && f.Comparison.Refused == "" {
-			compared++
-			smallest = min(smallest, f.Comparison.SmallestP)
-		}
-	}
-	if minToMax {
-		list = append(list, "± is the 95 % interval of the median: with so few runs, the range from the least to the greatest value.")
-	}
-	if fewest > 0 && fewest < runsForInterval {
-		list = append(list, fmt.Sprintf("A model has %s: the 95 %% interval of a median needs --runs %d.", plural(int64(fewest), "run"), runsForInterval))
-	}
-	if compared > 0 && float64(compared)*smallest >= alpha {
-		list = append(list, fmt.Sprintf("So few runs cannot show a difference among %s: use --runs %d.",
-			plural(int64(compared), "comparison"), runsNeeded(compared)))
-	}
-	return list
 }

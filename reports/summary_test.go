@@ -3,6 +3,7 @@ package reports
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestViewCounts(t *testing.T) {
 	r := newRecording()
 	r.Trials[4].Failure = &recording.Failure{Cause: "timeout"} // go-sequential, measured
 	m := NewView(r).Models[0]
-	if !m.Baseline || m.Planned != 6 || m.Finished != 6 || m.Used != 5 || len(m.Trials) != 8 || m.Asked != 1 {
+	if !m.Baseline || m.Planned != 6 || m.Finished != 6 || m.Used != 5 || len(m.Trials) != 10 || m.Asked != 1 {
 		t.Errorf("%+v", m)
 	}
 	if n := len(m.Figure("wall-ns").Values); n != 5 {
@@ -61,8 +62,11 @@ func TestNoDifferenceShown(t *testing.T) {
 	if c := m.Figure("wall-ns").Comparison; c.Different || c.PHolm < c.P || c.SmallestP > 0.003 {
 		t.Errorf("%+v", c)
 	}
-	if text := draw(t, v, "text", Options{}); !strings.Contains(text, " ~ ") {
-		t.Errorf("no ~ in\n%s", text)
+	text := draw(t, v, "text", Options{})
+	for _, want := range []string{" ~ ", "~: no difference in TIME is shown; with this spread a factor of 1.06 would have been (py-threads)."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }
 
@@ -86,6 +90,46 @@ func TestLostEventsBound(t *testing.T) {
 	}
 	if c := m.Figure("wall-ns").Comparison; c.Refused != "" {
 		t.Errorf("wall time is not counted from events, yet: %s", c.Refused)
+	}
+}
+
+// A mismatch of threads' times says nothing of other figures, and a loss of unknown kind may touch all.
+func TestNarrowLosses(t *testing.T) {
+	tests := []struct {
+		cause                string
+		sched, memory, other bool
+	}{
+		{"sched_mismatch", true, false, false}, {"rss_mismatch", false, true, false}, {"memory_full", false, true, false},
+		{"ring_full", true, true, true},
+	}
+	for _, test := range tests {
+		trial := &recording.Trial{Lost: []recording.Loss{{Cause: test.cause, Count: 1}}}
+		for _, m := range Metrics() {
+			want := m.Events && map[string]bool{sourceSched: test.sched, sourceMemory: test.memory, "": test.other}[m.Source]
+			if got := m.touched(trial); got != want {
+				t.Errorf("%s touches %s: %v, want %v", test.cause, m.Name, got, want)
+			}
+		}
+	}
+	if m := Metrics()[4]; m.touched(&recording.Trial{Lost: []recording.Loss{{Cause: "ring_full", Count: 0}}}) {
+		t.Errorf("%s is touched by nothing lost", m.Name)
+	}
+}
+
+// Two peaks that the kernel's batches alone could make differ are not told apart.
+func TestErrorBoundRefusesComparison(t *testing.T) {
+	refused := func(bound int64) string {
+		r := newRecording()
+		for _, trial := range r.Trials {
+			trial.Memory.BoundBytes = bound
+		}
+		return modelOf(t, NewView(r), "go-threads").Figure("rss-peak-B").Comparison.Refused
+	}
+	// go-sequential and go-threads are 2.9 MiB apart.
+	for bound, want := range map[int64]string{0: "", mib: "", 2 * mib: "the difference is within the error of the figures"} {
+		if got := refused(bound); got != want {
+			t.Errorf("bound %d: %q, want %q", bound, got, want)
+		}
 	}
 }
 
@@ -120,11 +164,29 @@ func TestNotes(t *testing.T) {
 		0: {},
 	}
 	for n, want := range rounds {
+		if n > 0 {
+			want = append(want, "PEAK RSS may be wrong by 256 KiB either way: the kernel counts in batches by CPU.",
+				"WAIT is where threads were blocked longest: per thread, not per task.")
+		}
 		r := newRecording()
 		r.Trials = r.Trials[:4+4*n] // a warm-up of each model, then n rounds
 		if got := NewView(r).Notes; !reflect.DeepEqual(got, want) {
 			t.Errorf("%d runs: %q, want %q", n, got, want)
 		}
+	}
+}
+
+// A headline metric that few trials have evidence of is a family of its own: what it cannot show is said.
+func TestRunsNoteLooksAtEachFamily(t *testing.T) {
+	r := newRecording()
+	for _, trial := range r.Trials {
+		if trial.Number > 12 { // all but two measured rounds
+			trial.Memory = nil
+		}
+	}
+	const want = "So few runs cannot show a difference among 3 comparisons: use --runs 5."
+	if notes := NewView(r).Notes; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
 	}
 }
 
@@ -144,10 +206,12 @@ func TestAsked(t *testing.T) {
 		concurrency, requests, want int
 	}{
 		{"go-threads", 100, 100, 100}, {"go-threads", 100, 40, 40}, {"go-threads", 10, 100, 10},
-		{"py-sequential", 100, 100, 1}, {"go-threads", 10, 0, 10},
+		{"py-sequential", 100, 100, 1}, {"go-threads", 10, 0, 10}, {"one-by-one", 100, 100, 1}, {"not-sequential", 100, 100, 100},
 	}
+	details := []recording.ModelDetail{{Name: "one-by-one", Sequential: true}, {Name: "not-sequential"}}
 	for _, test := range tests {
-		if got := asked(test.model, test.concurrency, test.requests); got != test.want {
+		plan := recording.Plan{Requests: test.requests, Details: details}
+		if got := asked(plan, test.model, test.concurrency); got != test.want {
 			t.Errorf("%+v: %d", test, got)
 		}
 	}

@@ -38,18 +38,8 @@ func SVG(w io.Writer, v *View, opts Options) error {
 	if g.total() == 0 {
 		return fmt.Errorf("%w: the profile of %s has nothing of kind %s", ErrNoEvidence, s.model, s.kind.Name)
 	}
-	boxes, dropped := g.layout(svgWidth-2*svgMargin, svgLeast)
-	d := drawing{out: bufio.NewWriter(w), graph: g, unit: s.kind.Unit}
-	d.header(s.kind.Title+": "+s.model, flameNotes(v, s, g, dropped))
-	top := 0
-	for _, b := range boxes {
-		top = max(top, b.depth)
-	}
-	d.begin(top)
-	for _, b := range boxes {
-		d.box(b, top)
-	}
-	d.out.WriteString("</svg>\n")
+	d := drawing{out: bufio.NewWriter(w), graph: g, unit: s.kind.Unit, style: flameStyle, least: svgLeast}
+	d.draw(v, s)
 	return d.out.Flush()
 }
 
@@ -60,7 +50,7 @@ type note struct {
 }
 
 // flameNotes say what the graph shows and what it cannot.
-func flameNotes(v *View, s *stacks, g *flameGraph, dropped int) []note {
+func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) []note {
 	share := func(n int64) string { return formatShare(float64(n) / float64(g.total())) }
 	notes := []note{{text: fmt.Sprintf("Total %s. A frame is as wide as its share of it; a dashed edge marks a call that was inlined into the frame below.",
 		format(s.kind.Unit, float64(g.total())))}}
@@ -78,7 +68,7 @@ func flameNotes(v *View, s *stacks, g *flameGraph, dropped int) []note {
 		cut = note{fmt.Sprintf("Stacks cut before their root: %s of the total.", share(g.cut)), true}
 	}
 	if dropped > 0 {
-		cut.text += fmt.Sprintf(" Not drawn: %s narrower than %g pixel.", plural(int64(dropped), "frame"), svgLeast)
+		cut.text += fmt.Sprintf(" Not drawn: %s narrower than %g pixel.", plural(int64(dropped), "frame"), least)
 	}
 	if g.deep > 0 {
 		cut.text += fmt.Sprintf(" Deeper than %d frames: %s of the total, drawn up to there.", maxDepth, share(g.deep))
@@ -91,9 +81,25 @@ type drawing struct {
 	out   *bufio.Writer
 	graph *flameGraph
 	unit  string
+	style string  // empty where the page around it has one
+	least float64 // narrower frames are not drawn, in pixels
 	title string
 	notes []note
 	top   float64 // where the flames begin
+}
+
+func (d *drawing) draw(v *View, s *stacks) {
+	boxes, dropped := d.graph.layout(svgWidth-2*svgMargin, d.least)
+	d.header(s.kind.Title+": "+s.model, flameNotes(v, s, d.graph, dropped, d.least))
+	top := 0
+	for _, b := range boxes {
+		top = max(top, b.depth)
+	}
+	d.begin(top)
+	for _, b := range boxes {
+		d.box(b, top)
+	}
+	d.out.WriteString("</svg>\n")
 }
 
 func (d *drawing) header(title string, notes []note) {
@@ -105,7 +111,10 @@ func (d *drawing) begin(deepest int) {
 	height := d.top + svgRow*float64(deepest+1) + svgMargin
 	fmt.Fprintf(d.out, `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g" viewBox="0 0 %g %g" role="img">`+"\n",
 		svgWidth, height, svgWidth, height)
-	fmt.Fprintf(d.out, "<title>%s</title>\n<style>\n%s</style>\n", escapeXML(d.title), flameStyle)
+	fmt.Fprintf(d.out, "<title>%s</title>\n", escapeXML(d.title))
+	if d.style != "" {
+		fmt.Fprintf(d.out, "<style>\n%s</style>\n", d.style)
+	}
 	d.out.WriteString(`<rect class="back" width="100%" height="100%"/>` + "\n")
 	fmt.Fprintf(d.out, `<text class="title" x="%g" y="24">%s</text>`+"\n", svgMargin, escapeXML(d.title))
 	chars := columnsIn(svgWidth - 2*svgMargin)
@@ -130,7 +139,11 @@ func (d *drawing) box(b box, deepest int) {
 	case b.inlined:
 		class += " inlined"
 	}
-	fmt.Fprintf(d.out, `<g><title>%s</title><rect class="%s" x="%.2f" y="%g" width="%.2f" height="%g"/>`,
+	d.out.WriteString("<g")
+	if d.style == "" { // the page around it can enlarge a frame, and fits its name again
+		fmt.Fprintf(d.out, ` data-name="%s"`, escapeXML(b.name))
+	}
+	fmt.Fprintf(d.out, `><title>%s</title><rect class="%s" x="%.2f" y="%g" width="%.2f" height="%g"/>`,
 		escapeXML(d.tip(b)), class, x, y, b.width, svgRow-1)
 	if label := fitName(b.name, columnsIn(b.width-6)); label != "" {
 		fmt.Fprintf(d.out, `<text x="%.2f" y="%g">%s</text>`, x+3, y+13, xmlText(label))

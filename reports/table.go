@@ -2,7 +2,9 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -24,17 +26,16 @@ func columns(paint func(...text.Color) decorate) []column {
 	return []column{
 		{"MODEL", "", 0, false, func(m *Model) string { return fit(escapeTerminal(m.Name), longestName) }},
 		{"TIME", "median", 0, true, figureCell("wall-ns")},
-		{"±", "95 %", 0, true, func(m *Model) string { return spreadCell(m, "wall-ns") }},
+		{"±", "", 0, true, func(m *Model) string { return spreadCell(m, "wall-ns") }},
 		{"SPEEDUP", "", 0, true, speedupCell},
 		{"CPU/REQ", "", 0, true, figureCell("cpu-ns/unit")},
-		{"RSS", "at end", 0, true, figureCell("rss-end-B")},
-		{"HELD/TASK", "user only", 1, true, figureCell("held-rss-B/task")},
+		{"PEAK RSS", "", 0, true, figureCell("rss-peak-B")},
+		{"RSS", "at end", 3, true, figureCell("rss-end-B")},
+		{"HELD/TASK", "user+kern", 0, true, heldCell},
 		{"THREADS", "peak", 0, true, figureCell("threads-peak")},
-		{"IN FLIGHT", "peak/asked", 0, true, func(m *Model) string { return inFlightCell(m, paint(text.FgYellow)) }},
+		{"IN FLIGHT", "of asked", 0, true, func(m *Model) string { return inFlightCell(m, paint(text.FgYellow)) }},
 		{"SW/REQ", "", 2, true, figureCell("switches/unit")},
-		{"CALLS/REQ", "socket", 3, true, figureCell("socket-calls/unit")},
-		{"RECV/REQ", "tcp", 5, true, figureCell("received-B/unit")},
-		{"CONNS", "tcp", 4, true, figureCell("connections")},
+		{"WAIT", "", 1, false, waitCell},
 	}
 }
 
@@ -71,6 +72,37 @@ func speedupCell(m *Model) string {
 	return formatFactor(factor)
 }
 
+// heldCell prints user and kernel bytes of a held task in one unit: "26+26 KiB". What is not known is a "?".
+func heldCell(m *Model) string {
+	user, kernel := m.Figure("held-user-B/task"), m.Figure("held-kernel-B/task")
+	if user == nil {
+		return ""
+	}
+	greatest := math.Abs(user.Median)
+	if kernel != nil {
+		greatest = max(greatest, math.Abs(kernel.Median))
+	}
+	steps := []step{{1000, 1, "B"}, {10_000 << 10, 1 << 10, "KiB"}, {0, 1 << 20, "MiB"}}
+	i := 0
+	for i < len(steps)-1 && greatest >= steps[i].limit {
+		i++
+	}
+	factor, unit := steps[i].factor, steps[i].suffix
+	known := "?"
+	if kernel != nil {
+		known = formatPart(kernel.Median / factor)
+	}
+	return formatPart(user.Median/factor) + "+" + known + " " + unit
+}
+
+// formatPart prints whole numbers but where nothing would be left.
+func formatPart(x float64) string {
+	if a := math.Abs(x); a != 0 && a < 0.95 {
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 0, 64)
+}
+
 func inFlightCell(m *Model, warn decorate) string {
 	f := m.Figure("in-flight-peak")
 	if f == nil {
@@ -93,16 +125,25 @@ func evidentColumns(v *View, paint func(...text.Color) decorate) []column {
 	})
 }
 
-// terminalTable draws the columns that have evidence and fit.
+// terminalTable draws the columns that have evidence. Where they are too wide, those go first that say nearly what
+// another says, then the second space between columns, one after the other from the left, then columns by rank.
 func terminalTable(v *View, opts Options) string {
+	const spare = 3 // the rank from which on a column may go for a space
 	kept := evidentColumns(v, painter(opts.Color))
+	near := 1 // so many columns stand near to the one before; the first is MODEL
 	for {
-		drawn := drawTable(v, kept, painter(opts.Color))
+		drawn := drawTable(v, kept, near, painter(opts.Color))
 		drop := lastColumn(kept)
-		if text.LongestLineLen(drawn) <= terminalWidth || kept[drop].rank == 0 {
+		switch {
+		case text.LongestLineLen(drawn) <= terminalWidth:
 			return drawn
+		case kept[drop].rank >= spare || near >= len(kept) && kept[drop].rank > 0:
+			kept = slices.Delete(kept, drop, drop+1)
+		case near >= len(kept):
+			return drawn
+		default:
+			near++
 		}
-		kept = slices.Delete(kept, drop, drop+1)
 	}
 }
 
@@ -117,16 +158,16 @@ func lastColumn(columns []column) int {
 	return drop
 }
 
-func drawTable(v *View, columns []column, paint func(...text.Color) decorate) string {
+// drawTable puts the spaces between columns into the cells: the library has one padding for all.
+func drawTable(v *View, columns []column, near int, paint func(...text.Color) decorate) string {
 	t := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", ""
 	style.Format = table.FormatOptions{}
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
-	bold := paint(text.Bold)
-	header, units := table.Row{}, table.Row{}
+	rows := make([]table.Row, 2+len(v.Models))
 	var configs []table.ColumnConfig
 	for i, c := range columns {
 		align := text.AlignLeft
@@ -134,19 +175,35 @@ func drawTable(v *View, columns []column, paint func(...text.Color) decorate) st
 			align = text.AlignRight
 		}
 		configs = append(configs, table.ColumnConfig{Number: i + 1, Align: align})
-		if bold != nil {
-			c.header = bold(c.header)
+		for j, cell := range columnCells(v, c, paint(text.Bold)) {
+			rows[j] = append(rows[j], gap(i, c, near)+cell)
 		}
-		header, units = append(header, c.header), append(units, c.unit)
 	}
 	t.SetColumnConfigs(configs)
-	t.AppendRows([]table.Row{header, units})
-	for i := range v.Models {
-		row := table.Row{}
-		for _, c := range columns {
-			row = append(row, orDash(c.cell(&v.Models[i])))
-		}
-		t.AppendRow(row)
-	}
+	t.AppendRows(rows)
 	return t.Render() + "\n"
+}
+
+// gap is what stands before a column's cells. ± belongs to the column before.
+func gap(i int, c column, near int) string {
+	switch {
+	case i == 0:
+		return ""
+	case i < near || c.header == "±":
+		return " "
+	}
+	return "  "
+}
+
+// columnCells are a column's header, its unit and a cell a model.
+func columnCells(v *View, c column, bold decorate) []string {
+	header := c.header
+	if bold != nil {
+		header = bold(header)
+	}
+	cells := []string{header, c.unit}
+	for i := range v.Models {
+		cells = append(cells, orDash(c.cell(&v.Models[i])))
+	}
+	return cells
 }

@@ -17,6 +17,19 @@ func wall(t *recording.Trial) (float64, bool) {
 	return float64(ns), ns > 0
 }
 
+func setup(t *recording.Trial) (float64, bool) {
+	p := t.Phases
+	return float64(p.ReadyNS - p.StartNS), p.StartNS > 0 && p.ReadyNS > p.StartNS
+}
+
+// whole is a quantity that is not divided.
+func whole(of quantity) value {
+	return func(t *recording.Trial) (float64, bool) {
+		n, ok := of(t)
+		return float64(n), ok
+	}
+}
+
 // perUnit divides by the finished units.
 func perUnit(of quantity) value {
 	return func(t *recording.Trial) (float64, bool) {
@@ -44,16 +57,28 @@ func snapshot(point string, of func(recording.Snapshot) int64) value {
 	}
 }
 
-// heldGrowth is what each waiting request added. It can be negative: memory may shrink meanwhile.
-func heldGrowth(of func(recording.Snapshot) int64) value {
+func memory(of func(*recording.Memory) int64) value {
 	return func(t *recording.Trial) (float64, bool) {
-		gate, atGate := t.Snapshots[recording.AtGate]
-		held, atHeld := t.Snapshots[recording.AtHeld]
-		if !atGate || !atHeld || held.Waiting <= 0 || of(gate) <= 0 || of(held) <= 0 {
+		if t.Memory == nil || of(t.Memory) <= 0 {
 			return 0, false
 		}
-		return float64(of(held)-of(gate)) / float64(held.Waiting), true
+		return float64(of(t.Memory)), true
 	}
+}
+
+func goMemory(of func(recording.GoMemory) int64) value {
+	return func(t *recording.Trial) (float64, bool) {
+		m, ok := t.GoMemory[recording.AtEnd]
+		return float64(of(m)), ok
+	}
+}
+
+// originOf is the origin's account, or an empty one.
+func originOf(t *recording.Trial) recording.Origin {
+	if t.Origin == nil {
+		return recording.Origin{}
+	}
+	return *t.Origin
 }
 
 func inFlight(t *recording.Trial) (float64, bool) {
@@ -61,9 +86,12 @@ func inFlight(t *recording.Trial) (float64, bool) {
 	return float64(n), n > 0
 }
 
-func switches(t *recording.Trial) (int64, bool) {
-	n := t.Threads.VoluntarySwitches + t.Threads.InvoluntarySwitches
-	return n, n > 0
+// switches reads from a trial in which any were counted.
+func switches(of func(voluntary, involuntary int64) int64) quantity {
+	return func(t *recording.Trial) (int64, bool) {
+		v, inv := t.Threads.VoluntarySwitches, t.Threads.InvoluntarySwitches
+		return of(v, inv), v+inv > 0
+	}
 }
 
 // tcp reads from the TCP sockets of a trial that has any.

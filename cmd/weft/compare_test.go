@@ -26,7 +26,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
 	}
-	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-eventloop", "go-nethttp", "0 events lost", "run.json")
+	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-eventloop", "go-nethttp", "0 events lost", "run.json", "report.html")
 	rec := openRecording(t, dir)
 	models, sequential := len(rec.Run.Plan.Models), 0
 	for _, d := range rec.Run.Plan.Details {
@@ -44,6 +44,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	if len(rec.Run.Skipped) > 0 && os.Getenv("WEFT_TEST_ALL") != "" {
 		t.Error("not all models can run here")
 	}
+	checkPage(t, rec)
 	// Warm-up, measured, held, profiled, control; held once only where one request is in flight at most.
 	if want := models*(1+2+2+1+1) - sequential; len(rec.Trials) != want {
 		t.Errorf("%d trials, want %d", len(rec.Trials), want)
@@ -61,6 +62,8 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkBytes(t, trial)
 		checkInFlight(t, trial)
 		checkPhases(t, trial)
+		checkGoMemory(t, trial)
+		checkMemory(t, trial)
 	}
 	checkProfiles(t, rec)
 	checkPythonProfiles(t, rec)
@@ -89,6 +92,32 @@ func checkPlan(t *testing.T, plan recording.Plan) {
 	}
 }
 
+// checkPage: what compare left in the directory is what report draws from it, and run.json lists it.
+func checkPage(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(rec.Dir, "report.html"))
+	if err != nil || !slices.Contains(rec.Run.Files, "report.html") {
+		t.Errorf("report.html: %v, run.json lists %v", err, rec.Run.Files)
+	}
+	code, out, log := weft(t, "report", rec.Dir, "--format", "html")
+	if code != exitOK || !strings.HasPrefix(out, "<!DOCTYPE html>") {
+		t.Errorf("report --format html: exit %d, %s\n%.300s", code, log, out)
+	}
+	// The list of files is longer by the report itself now; nothing in the page tells of it but the packed JSON.
+	if a, b := beforeDownloads(t, string(page)), beforeDownloads(t, out); a != b {
+		t.Errorf("report.html and report --format html differ: %d and %d bytes", len(a), len(b))
+	}
+}
+
+func beforeDownloads(t *testing.T, page string) string {
+	t.Helper()
+	before, _, found := strings.Cut(page, `<details id="downloads">`)
+	if !found {
+		t.Fatal("the page has no downloads")
+	}
+	return before
+}
+
 // checkBytes compares every connection, by the client's port, headers included.
 func checkBytes(t *testing.T, trial *recording.Trial) {
 	t.Helper()
@@ -107,6 +136,18 @@ func checkBytes(t *testing.T, trial *recording.Trial) {
 		c, ok := theirs[int(address.Port())]
 		if !ok || c.InBytes != ours.SentBytes || c.OutBytes != ours.RecvBytes || c.Requests != ours.Replies {
 			t.Errorf("trial %d, port %d: we saw %+v, the origin %+v", trial.Number, address.Port(), ours, c)
+		}
+	}
+}
+
+// checkGoMemory wants the parts of a Go child's memory to sum to its RSS, at both gates.
+func checkGoMemory(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	for _, point := range []string{recording.AtGate, recording.AtEnd} {
+		m, ok := trial.GoMemory[point]
+		sum := m.HeapLive + m.HeapDead + m.Stacks + m.Runtime + m.FileBacked + m.Rest
+		if rss := trial.Snapshots[point].RSSBytes; !ok || m.HeapLive <= 0 || m.Runtime <= 0 || sum != rss {
+			t.Errorf("trial %d at %s: %+v sums to %d, RSS is %d", trial.Number, point, m, sum, rss)
 		}
 	}
 }
@@ -146,6 +187,28 @@ func checkPhases(t *testing.T, trial *recording.Trial) {
 	if held, ok := trial.Snapshots[recording.AtHeld]; ok != (trial.Kind == recording.Held || trial.Kind == recording.Profiled) ||
 		ok && held.Waiting != int64(trial.Concurrency) {
 		t.Errorf("trial %d, %s: held %+v", trial.Number, trial.Kind, held)
+	}
+}
+
+// checkMemory holds the peak against the page tables at each quiet point: none of them can have more.
+func checkMemory(t *testing.T, trial *recording.Trial) {
+	t.Helper()
+	m := trial.Memory
+	if m == nil || trial.Load == nil {
+		t.Errorf("trial %d: memory %+v, load %+v", trial.Number, m, trial.Load)
+		return
+	}
+	for point, s := range trial.Snapshots {
+		if m.PeakBytes < s.RSSBytes-m.BoundBytes {
+			t.Errorf("trial %d: peak of %d bytes, %d at %s, bound %d", trial.Number, m.PeakBytes, s.RSSBytes, point, m.BoundBytes)
+		}
+	}
+	if gate := trial.Snapshots[recording.AtGate].RSSBytes; m.SetupPeakBytes < gate-m.BoundBytes {
+		t.Errorf("trial %d: peak of %d bytes before the gate, %d at it", trial.Number, m.SetupPeakBytes, gate)
+	}
+	const after = 1 << 20 // between done and the look
+	if top := slices.Max(trial.Curves[recording.CurveRSS].Greatest); top > m.PeakBytes || top < m.PeakBytes-after {
+		t.Errorf("trial %d: the curve's greatest value is %d, the peak %d", trial.Number, top, m.PeakBytes)
 	}
 }
 
@@ -231,22 +294,28 @@ func TestLossIsInEveryFormat(t *testing.T) {
 			rec := compareWith(t, test.tables, "-n", "1009", "-c", "101", "-r", "1", "-w", "0", "-m", "go-threads",
 				"--no-keepalive", "--page-size", "1024")
 			if test.seen != nil {
-				checkLoss(t, rec, test.seen)
+				checkLoss(t, rec, test.cause, test.seen)
 			}
 			checkFormats(t, rec.Dir, test.cause)
 		})
 	}
 }
 
-func checkLoss(t *testing.T, rec *recording.Recording, count func(*recording.Trial) (seen, truth int64)) {
+func checkLoss(t *testing.T, rec *recording.Recording, cause string, count func(*recording.Trial) (seen, truth int64)) {
 	t.Helper()
 	total := int64(0)
 	for _, trial := range rec.Trials {
 		seen, truth := count(trial)
-		if seen+trial.LostEvents() != truth {
-			t.Errorf("trial %d: %d seen, %d lost, want %d together", trial.Number, seen, trial.LostEvents(), truth)
+		lost := int64(0)
+		for _, l := range trial.Lost {
+			if l.Cause == cause {
+				lost += l.Count
+			}
 		}
-		total += trial.LostEvents()
+		if seen+lost != truth {
+			t.Errorf("trial %d: %d seen, %d lost, want %d together", trial.Number, seen, lost, truth)
+		}
+		total += lost
 	}
 	if total == 0 {
 		t.Error("nothing was lost: the test shows nothing")

@@ -37,6 +37,9 @@ type comparison struct {
 	originErr error          // the origin is gone
 }
 
+// reportFile is the report for a browser, in the recording's directory.
+const reportFile = "report.html"
+
 // mostFailures is after how many failed trials in a row the rest of a model's trials are left out: each may
 // last until its timeout.
 const mostFailures = 3
@@ -198,12 +201,18 @@ func (c *comparison) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	view := reports.NewView(rec)
+	if err := c.writer.WriteFile(reportFile, func(w io.Writer) error {
+		return reports.Draw(w, view, "html", reports.Options{})
+	}); err != nil {
+		return err
+	}
 	format := "text"
 	if c.options.json {
 		format = "json"
 	}
 	opts := reports.Options{Color: colored(c.out), Paths: paths(rec)}
-	if err := reports.Draw(c.out, reports.NewView(rec), format, opts); err != nil {
+	if err := reports.Draw(c.out, view, format, opts); err != nil {
 		return err
 	}
 	if c.run.Interrupted {
@@ -216,7 +225,7 @@ func (c *comparison) report(ctx context.Context) error {
 }
 
 func paths(rec *recording.Recording) reports.Paths {
-	p := reports.Paths{Raw: filepath.Join(rec.Dir, "run.json")}
+	p := reports.Paths{Report: filepath.Join(rec.Dir, reportFile), Raw: filepath.Join(rec.Dir, "run.json")}
 	if n := len(rec.Run.Profiles); n > 0 {
 		p.Profile = filepath.Join(rec.Dir, rec.Run.Profiles[n-1].File)
 	}

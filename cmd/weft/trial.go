@@ -23,20 +23,22 @@ type running struct {
 	trial   *recording.Trial
 	watch   *collector.Watch
 	child   *workload.Process
-	workNS  int64         // the child's own account of its CPU time
-	held    workload.Heap // if it was held
-	end     workload.Heap
+	workNS  int64                         // the child's own account of its CPU time
+	held    workload.Heap                 // if it was held
+	end     workload.Heap                 //
+	memory  map[string]*workload.GoMemory // by point: what a Go child says of its own
 }
 
 // trial runs one trial. What goes wrong in it is the trial's failure too, and what was seen until then is kept.
 func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*recording.Trial, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.timeout)
 	defer cancel()
-	r := &running{c: c, planned: planned, trial: &recording.Trial{
+	r := &running{c: c, planned: planned, memory: map[string]*workload.GoMemory{}, trial: &recording.Trial{
 		Number:      planned.Number,
 		Model:       planned.Model,
 		Kind:        recording.Kind(planned.Kind),
 		Concurrency: planned.Concurrency,
+		GoMemory:    map[string]recording.GoMemory{},
 	}}
 	err := r.start(ctx)
 	if err == nil {
@@ -83,9 +85,11 @@ func (r *running) start(ctx context.Context) error {
 func (r *running) throughTheGates(ctx context.Context) error {
 	ready, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	if _, err := r.child.Ready(ready); err != nil {
+	memory, err := r.child.Ready(ready)
+	if err != nil {
 		return err
 	}
+	r.memory[recording.AtGate] = memory
 	if err := r.watch.Gate(r.child.Go); err != nil {
 		return err
 	}
@@ -99,7 +103,7 @@ func (r *running) throughTheGates(ctx context.Context) error {
 		return err
 	}
 	r.trial.Work, r.trial.Phases.LastNS = workRecord(result), result.EndNS
-	r.workNS = result.CPUNS
+	r.workNS, r.memory[recording.AtEnd] = result.CPUNS, result.GoMemory
 	if r.planned.Kind == workload.Profiled {
 		r.trial.Heap = &recording.Heap{RateBytes: result.MemProfileRate}
 	}
@@ -170,10 +174,24 @@ func (r *running) finish(ctx context.Context, failed error) error {
 	if statsErr == nil {
 		r.addOrigin(stats)
 	}
+	r.addGoMemory()
 	err = errors.Join(err, statsErr, r.child.Release())
 	_, waitErr := r.child.Wait()
 	r.trial.Phases.ExitNS = collector.Now()
 	return errors.Join(err, waitErr)
+}
+
+// addGoMemory sets the child's words beside the kernel's of the same points.
+func (r *running) addGoMemory() {
+	for point, said := range r.memory {
+		s, ok := r.trial.Snapshots[point]
+		if said == nil || !ok {
+			continue
+		}
+		r.trial.GoMemory[point] = collector.GoMemory(recording.GoMemory{
+			HeapLive: said.HeapLive, HeapDead: said.HeapDead, Stacks: said.Stacks, Runtime: said.Runtime,
+		}, s)
+	}
 }
 
 func (r *running) addOrigin(stats origin.Stats) {

@@ -187,7 +187,7 @@ func (t *Trial) checkTime() error {
 		if len(s.RunQueue.Counts) > maxBuckets {
 			return fmt.Errorf("run queue: %d buckets", len(s.RunQueue.Counts))
 		}
-		counts := []count{{"run queue sum_ns", s.RunQueue.SumNS}}
+		counts := []count{{"run queue sum_ns", s.RunQueue.SumNS}, {"made_up", s.MadeUp}}
 		for i, n := range s.RunQueue.Counts {
 			counts = append(counts, count{fmt.Sprintf("run queue bucket %d", i), n})
 		}
@@ -254,8 +254,8 @@ func (c *Curve) checkValid() error {
 func (s *Snapshot) checkValid() error {
 	for way, parts := range s.Cost {
 		for _, p := range parts {
-			if p.Bytes < 0 {
-				return fmt.Errorf("cost by %s: %s of %d bytes", way, p.Name, p.Bytes)
+			if p.Bytes < 0 || p.Bound < 0 {
+				return fmt.Errorf("cost by %s: %s of %d bytes, with a bound of %d", way, p.Name, p.Bytes, p.Bound)
 			}
 		}
 	}

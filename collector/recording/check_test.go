@@ -62,7 +62,7 @@ func TestTrialCheckValid(t *testing.T) {
 			t.Curves[CurveThreads] = Curve{Least: []int64{1}, Greatest: []int64{2}, Last: []int64{1}}
 		}},
 		{`trial 9: snapshot "end": rss_bytes is -1: must not be negative`, func(t *Trial) { t.Snapshots[AtEnd] = Snapshot{RSSBytes: -1} }},
-		{"trial 9: snapshot \"end\": cost by proc: user of -1 bytes", func(t *Trial) {
+		{"trial 9: snapshot \"end\": cost by proc: user of -1 bytes, with a bound of 0", func(t *Trial) {
 			t.Snapshots[AtEnd] = Snapshot{Cost: map[string][]Part{ByProc: {{Name: PartUser, Bytes: -1}}}}
 		}},
 		{`trial 9: sched: blocked: unknown cause "x"`, func(t *Trial) { t.Sched.Time.BlockedNS["x"] = 1 }},

@@ -7,7 +7,7 @@ type Memory struct {
 	PeakBytes      int64 `json:"peak_bytes"`       // greatest value from the gate to done, that at the gate included, bytes
 	SetupPeakBytes int64 `json:"setup_peak_bytes"` // greatest value before the gate, bytes
 	BoundBytes     int64 `json:"bound_bytes"`      // the peak may be wrong by so much, either way; 0: it is exact
-	Foreign        int64 `json:"foreign"`          // changes made by other tasks (reclaim, exit), counted in the figures, count
+	Foreign        int64 `json:"foreign"`          // changes made while no thread of the program was current (reclaim), counted in the figures, count
 }
 
 // Parts that memory is made of: names of Part.
@@ -27,12 +27,18 @@ type Part struct {
 	Name   string `json:"name"`   // "user", "page tables", "kernel stacks", "tasks", "sockets", …
 	Bytes  int64  `json:"bytes"`  // bytes
 	Source string `json:"source"` // file and field, or struct size: where the figure comes from
+	Bound  int64  `json:"bound"`  // it may be too great or too small by so many bytes; 0: it is exact, as its source defines it
 }
 
 // Kernel memory by one way of finding it out: KernelBytes sums over parts other than user and socket buffers.
+//
+// Both count what the kernel charges for: whole objects, without the tail of a slab in which no object fits. ByCgroup
+// has the descendants in it, and not what the process was charged before it was put into its cgroup, right after its
+// start: of the two it is the one to take differences of. ByProc is the process alone and a lower bound: mappings,
+// files that are no sockets, pipes and timers are not in it.
 const (
-	ByCgroup = "cgroup" // the kernel's own account of a cgroup that the process had for itself
-	ByProc   = "proc"   // counts in /proc times sizes from slabinfo and BTF
+	ByCgroup = "cgroup" // the kernel's own account of a cgroup that the process had for itself; not in timed trials
+	ByProc   = "proc"   // counts in /proc times the sizes of slab objects
 )
 
 // GoMemory is what the Go runtime says of its memory (runtime/metrics), beside the RSS of the same moment. The

@@ -43,7 +43,7 @@ func newTrial(number int, model string) *Trial {
 		},
 		Memory: &Memory{PeakBytes: 9000, SetupPeakBytes: 4096, BoundBytes: 64, Foreign: 1},
 		Snapshots: map[string]Snapshot{
-			AtGate: {TimeNS: 29, RSSBytes: 4096, Cost: map[string][]Part{ByProc: {{PartUser, 4096, "smaps_rollup"}}}},
+			AtGate: {TimeNS: 29, RSSBytes: 4096, Cost: map[string][]Part{ByProc: {{Name: PartUser, Bytes: 4096, Source: "smaps_rollup"}}}},
 			AtEnd:  {TimeNS: 51, RSSBytes: 8192, Cost: map[string][]Part{}},
 		},
 		GoMemory: map[string]GoMemory{AtEnd: {RSSBytes: 8192, HeapLive: 4096, Rest: 4096}},

@@ -45,6 +45,7 @@ type Sched struct {
 	Time     ThreadTime `json:"time"`      // summed over threads
 	RunQueue Histogram  `json:"run_queue"` // each wait for a CPU
 	Wakers   []Waker    `json:"wakers"`    // who woke the threads, the most frequent first
+	MadeUp   int64      `json:"made_up"`   // events of the threads' lives that no hook saw, made up for from the kernel's sched_info, count
 }
 
 // Histogram counts durations by their magnitude: bucket i holds those from 2^i up to 2^(i+1) ns, bucket 0 those

@@ -1,0 +1,309 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* How much memory is resident, and how much was at most? Two programs on the one tracepoint kmem:rss_stat, because
+ * each of its forms has half of the answer: the classic record has the exact size (from Linux 6.2 the counter is spread
+ * over the CPUs, f1a7941243c1; the record sums it up), tp_btf has the mm's address and so its owner. The first leaves a
+ * note for the second on its CPU. It is attached first, and so it is called first, whoever else uses the tracepoint: all
+ * classic programs hang on one probe, which has its place from the first of them to the last. */
+#include "target.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* Address of an mm → what was told of it. An mm that is shared (vfork, CLONE_VM) is one entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct memory);
+} memories SEC(".maps");
+
+/* Address of an mm that found no room → a bit for each member that has pages: it is lost once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} homeless SEC(".maps");
+
+/* 0 → sums. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct memory_sums);
+} memory_sums SEC(".maps");
+
+/* What the first program tells the second. */
+struct note {
+	__s64 size; /* bytes */
+	__u32 tid;
+	__u32 mm_id;
+	__u32 member;
+	__u32 fresh; /* 0: taken */
+};
+
+/* 0 → the note. Not for a task but for a CPU: both programs run within one call of the tracepoint, which can't be
+ * preempted. Where that should not hold, the tid does not match and the change is counted as lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct note);
+} notes SEC(".maps");
+
+/* Before Linux 6.2 a thread counts its page faults itself and hands in the sum at every 65th (SPLIT_RSS_COUNTING,
+ * mm/memory.c): with 16 pages of a file a fault a hundred threads can keep 400 MB to themselves. There the third program
+ * looks at each fault's end; set by Go before load. */
+const volatile bool follow_threads = false;
+const volatile __u32 page_units = 1; /* the page size in units of RSS_SHIFT */
+
+/* What a thread has in the gauge beside what its mm has, in pages. Freed with the task. */
+struct hoard {
+	__s64 pages[MM_MEMBERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct hoard);
+} hoards SEC(".maps");
+
+/* Can it be a target's memory? The owner is right where `current` is not: for fork, which fills the child's mm in the
+ * parent's name (the child still has the parent's tgid then); for exec, which fills an mm that nobody runs in yet; for
+ * reclaim; and for a child that lives in its parent's mm until it execs. 0: there is none, its last user has left. */
+static __always_inline bool owner_is_marked(struct mm_struct *mm, __u32 *pid)
+{
+	struct task_struct *owner = 0;
+	__u64 *word;
+
+	if (bpf_core_field_exists(mm->owner))
+		owner = mm->owner;
+	else if (bpf_get_current_task_btf()->mm == mm)
+		owner = bpf_get_current_task_btf();
+	*pid = 0;
+	if (!owner)
+		return true;
+	*pid = owner->tgid;
+	word = mark_word(*pid);
+	return word && *word & mark_bit(*pid);
+}
+
+/* Of an mm that has no entry: is it a target's? One that found no room goes on as ours until it is empty, like one that
+ * has an entry. */
+static __always_inline bool is_ours(__u64 mm, __u32 pid)
+{
+	struct target *target = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
+
+	return (target && target->role == ROLE_PROCESS) || bpf_map_lookup_elem(&homeless, &mm);
+}
+
+/* An mm that finds no room is remembered until it is empty, so that it is lost once: its address is used again. */
+static __always_inline void memory_lose(__u64 mm, __u32 member, __u64 units)
+{
+	__u64 *members = bpf_map_lookup_elem(&homeless, &mm), with = members ? *members : 0;
+
+	if (!members)
+		lose(LOSS_MEMORY_FULL);
+	with = units ? with | 1ULL << member : with & ~(1ULL << member);
+	if (with)
+		bpf_map_update_elem(&homeless, &mm, &with, BPF_ANY);
+	else
+		bpf_map_delete_elem(&homeless, &mm);
+}
+
+/* Makes the entry of an mm, at its first page. */
+static __always_inline struct memory *memory_begin(__u64 mm, __u32 mm_id, __u32 member, __u64 units)
+{
+	struct memory new = { .mm_id = mm_id }, *memory = 0;
+
+	if (!bpf_map_lookup_elem(&homeless, &mm)) {
+		if (!units)
+			return 0;
+		bpf_map_update_elem(&memories, &mm, &new, BPF_NOEXIST);
+		memory = bpf_map_lookup_elem(&memories, &mm);
+	}
+	if (!memory)
+		memory_lose(mm, member, units);
+	return memory;
+}
+
+static __always_inline void rss_move(__u32 member, __s64 delta)
+{
+	struct session *session = session_now();
+	__u64 now = bpf_ktime_get_ns();
+	struct memory_sums *sums;
+	__u32 zero = 0;
+
+	sums = bpf_map_lookup_elem(&memory_sums, &zero);
+	if (!session || !sums || !delta)
+		return;
+	gauge_add(GAUGE_RSS, delta, now);
+	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
+		sums->deferred = 1;
+	if (session->gate_ns && now >= session->gate_ns)
+		atomic_max(&sums->change[member], delta < 0 ? -delta : delta);
+}
+
+/* What a thread has counted and not handed in, pages. */
+static __always_inline __s64 counted(struct task_struct *task, __u32 member)
+{
+	int pages = 0;
+
+	bpf_core_read(&pages, sizeof(pages), &task->rss_stat.count[member]);
+	return pages;
+}
+
+/* A thread hands in what it has counted itself: what of it is in the gauge already. Known by its being just the
+ * change of the mm's counter; a wrong guess lasts until the thread's next page fault. */
+static __always_inline __s64 handed_in(__u32 member, __s64 by)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+	__s64 had;
+
+	if (!hoard || by != counted(task, member) * page_units)
+		return 0;
+	had = hoard->pages[member];
+	hoard->pages[member] = 0;
+	return had * page_units;
+}
+
+/* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
+ * order is right again with the next change. */
+static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 member, __u64 units)
+{
+	__s64 delta = units - __sync_lock_test_and_set(&memory->units[member], units);
+
+	if (follow_threads && bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
+		rss_move(member, delta - handed_in(member, delta));
+	else
+		rss_move(member, delta);
+	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
+		bpf_map_delete_elem(&memories, &mm);
+}
+
+SEC("tracepoint/kmem/rss_stat")
+int rss_stat_size(struct trace_event_raw_rss_stat *ctx)
+{
+	__u32 zero = 0;
+	struct note *note = bpf_map_lookup_elem(&notes, &zero);
+
+	if (!note)
+		return 0;
+	note->size = ctx->size;
+	note->tid = (__u32)bpf_get_current_pid_tgid();
+	note->mm_id = ctx->mm_id;
+	note->member = ctx->member;
+	note->fresh = 1;
+	return 0;
+}
+
+/* Takes the note of the change that this tracepoint's call is about. */
+static __always_inline struct note *note_take(__u32 member)
+{
+	__u32 zero = 0;
+	struct note *note = bpf_map_lookup_elem(&notes, &zero);
+
+	if (!note || !note->fresh || note->tid != (__u32)bpf_get_current_pid_tgid() || note->member != member)
+		return 0;
+	note->fresh = 0;
+	return note;
+}
+
+static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 member)
+{
+	struct note *note = note_take(member);
+	__u64 units;
+
+	if (!note) {
+		lose(LOSS_MEMORY_SIZE);
+		return;
+	}
+	/* Below 0 before Linux 6.2 where one thread gives back what another has not handed in. */
+	units = note->size >> RSS_SHIFT;
+	if (!memory)
+		memory = memory_begin(mm, note->mm_id, member, units);
+	if (memory && memory->mm_id == note->mm_id)
+		memory_put(memory, mm, member, units);
+	else if (memory)
+		lose(LOSS_MEMORY_SIZE);
+}
+
+static __always_inline void count_foreign(void)
+{
+	__u32 zero = 0;
+	struct memory_sums *sums = bpf_map_lookup_elem(&memory_sums, &zero);
+
+	if (sums)
+		__sync_fetch_and_add(&sums->foreign, 1);
+}
+
+SEC("tp_btf/rss_stat")
+int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
+{
+	__u32 member = kind, pid;
+	__u64 key = (__u64)mm;
+	struct memory *memory;
+
+	if (member == MM_SWAP || member >= MM_MEMBERS || !owner_is_marked(mm, &pid))
+		return 0;
+	memory = bpf_map_lookup_elem(&memories, &key);
+	if (!memory && !is_ours(key, pid))
+		return 0;
+	if (!is_marked(bpf_get_current_task_btf()->tgid))
+		count_foreign();
+	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
+	rss_changed(memory, key, member);
+	return 0;
+}
+
+/* What the current thread has counted and not handed in is resident all the same. */
+static __always_inline void hoard_follow(struct hoard *hoard, struct task_struct *task)
+{
+	ROLLED for (int i = 0; i < MM_MEMBERS; i++) {
+		__s64 delta = counted(task, i) - hoard->pages[i];
+
+		if (i == MM_SWAP || !delta)
+			continue;
+		hoard->pages[i] += delta;
+		rss_move(i, delta * page_units);
+	}
+}
+
+SEC("fexit/handle_mm_fault")
+int BPF_PROG(handle_mm_fault)
+{
+	struct task_struct *task;
+	struct hoard *hoard;
+	__u64 mm;
+
+	if (!is_marked(bpf_get_current_task_btf()->tgid))
+		return 0;
+	task = bpf_get_current_task_btf();
+	mm = (__u64)task->mm;
+	if (!bpf_map_lookup_elem(&memories, &mm)) /* another's, or lost */
+		return 0;
+	hoard = bpf_task_storage_get(&hoards, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (hoard)
+		hoard_follow(hoard, task);
+	else
+		lose(LOSS_THREADS);
+	return 0;
+}
+
+/* The thread has handed in all by now. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(hoard_exit, struct task_struct *task)
+{
+	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+
+	if (hoard)
+		hoard_follow(hoard, task);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

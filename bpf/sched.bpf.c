@@ -1,0 +1,244 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Who ran, who was ready, who was blocked and by what; who woke whom? */
+#include "time.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+#define MAX_SEARCH 1000000 /* ns a switch: beyond, it is no search for other work */
+
+/* (tid, comm) → how often it woke a target's thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct waker);
+	__type(value, __u64);
+} wakers SEC(".maps");
+
+static __always_inline void time_gone(struct thread_time *time)
+{
+	struct time_event *event = reserve_event(EVENT_TIME_GONE, sizeof(*event), LOSS_TIME_RING);
+
+	if (!event)
+		return;
+	event->time = *time;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* Compares a time on the CPU that ends with the kernel's. Up to exec_start it is charged: the clock may have moved on
+ * since, while the CPU looked for other work. Where Linux 6.18 has moved exec_start too (kernel/sched/fair.c,
+ * update_se: it is that of the current thread, whoever is charged), what is charged is less. */
+static __always_inline void ran(struct thread_time *time, struct task_struct *task, __u64 foreign, __u64 now)
+{
+	__u64 by_clock = task->se.exec_start + foreign - time->clock_at;
+	__u64 own = by_clock - (foreign - time->foreign_at);
+	__u64 charged = task->se.sum_exec_runtime - time->exec_at;
+
+	time->late_run_ns += now - time->since_ns - by_clock;
+	time->foreign_ns += foreign - time->foreign_at;
+	if (time->phantom_at)
+		time->phantom_ns += time->clock_at + by_clock - time->phantom_at;
+	time->phantom_at = 0;
+	if (charged < own)
+		time->search_ns += own - charged < MAX_SEARCH ? own - charged : MAX_SEARCH;
+}
+
+/* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.
+ * The state is read from the task: before 6.16 (commit 8feb053d5319) the hook's own argument says that one sleeps
+ * which a signal has kept awake. */
+static __always_inline void leave_cpu(struct thread_time *time, const struct session *session,
+				      struct task_struct *task, bool preempt, __u64 now)
+{
+	struct rq *queue = queue_of(task);
+	__u64 foreign = foreign_clock(queue);
+	__u32 state = task->__state, activity;
+
+	if (preempt || !state)
+		activity = ACTIVITY_RUNNABLE;
+	else if (state & TASK_DEAD)
+		activity = ACTIVITY_NONE;
+	else
+		activity = wait_of(task, state, time->waited);
+	change(time);
+	if (time->activity != ACTIVITY_RUNNING)
+		make_up_arrival(time, session, task, now, queue->clock);
+	if (time->activity == ACTIVITY_RUNNING)
+		ran(time, task, foreign, now);
+	go_on(time, session, activity, now);
+	time->clock_at = queue->clock;
+	time->exec_at = task->se.sum_exec_runtime;
+	time->delay_at = task->sched_info.run_delay;
+	if (activity == ACTIVITY_RUNNABLE) {
+		time->preempts++;
+		time->queued_cpu = time->cpu;
+		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
+	} else {
+		time->blocks++;
+		if (activity != ACTIVITY_STOPPED && activity != ACTIVITY_PAGE_FAULT)
+			time->waited = activity;
+	}
+	changed(time);
+	if (activity == ACTIVITY_NONE) {
+		time_read(time, task, now);
+		time_gone(time);
+	}
+}
+
+static __always_inline void come_on_cpu(struct thread_time *time, const struct session *session,
+					struct task_struct *task, __u64 now)
+{
+	struct rq *queue = queue_of(task);
+	__u64 clock = queue->clock;
+
+	change(time);
+	if (is_blocked(time))
+		make_up_wakeup(time, session, task, now, clock);
+	if (time->activity == ACTIVITY_RUNNABLE)
+		arrived(time, session, task->thread_info.cpu, now, clock);
+	time->foreign_at = foreign_clock(queue);
+	changed(time);
+}
+
+/* After the program of the object `task`, which is attached first. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(sched_newtask, struct task_struct *task)
+{
+	struct thread *thread;
+	struct thread_time *time;
+
+	if (!task->bpf_storage)
+		return 0;
+	thread = thread_of(task);
+	if (!thread)
+		return 0;
+	time = bpf_task_storage_get(&thread_times, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!time) {
+		lose(LOSS_TIMES);
+		return 0;
+	}
+	time->start_ns = thread->start_ns;
+	time->epoch = thread->epoch;
+	time->activity = ACTIVITY_NONE;
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct session *session;
+	struct thread_time *time;
+	__u64 now;
+
+	if (!prev->bpf_storage && !next->bpf_storage)
+		return 0;
+	session = session_now();
+	if (!session)
+		return 0;
+	now = bpf_ktime_get_ns();
+	time = time_of(prev, session);
+	if (time)
+		leave_cpu(time, session, prev, preempt, now);
+	time = time_of(next, session);
+	if (time)
+		come_on_cpu(time, session, next, now);
+	return 0;
+}
+
+/* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *task)
+{
+	struct session *session;
+	struct waker waker = {}; /* 6.1's helper leaves what is after the name's end */
+	__u64 *count, one = 1;
+
+	if (!task->bpf_storage)
+		return 0;
+	session = session_now();
+	if (!session || !session->gate_ns || !time_of(task, session))
+		return 0;
+	waker.tid = (__u32)bpf_get_current_pid_tgid();
+	bpf_get_current_comm(waker.comm, sizeof(waker.comm));
+	count = bpf_map_lookup_elem(&wakers, &waker);
+	if (!count) {
+		if (!bpf_map_update_elem(&wakers, &waker, &one, BPF_NOEXIST))
+			return 0;
+		count = bpf_map_lookup_elem(&wakers, &waker); /* another CPU was first */
+	}
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		lose(LOSS_WAKERS);
+	return 0;
+}
+
+/* Begins to be ready: the thread has just been put into a run queue, where run_delay begins too. A thread that is
+ * woken before it has left the CPU is not blocked, and does not begin anything. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(sched_wakeup, struct task_struct *task)
+{
+	struct session *session;
+	struct thread_time *time;
+
+	if (!task->bpf_storage)
+		return 0;
+	session = session_now();
+	if (!session)
+		return 0;
+	time = time_of(task, session);
+	if (!time)
+		return 0;
+	/* On its way to sleep, kept on the CPU: from 6.12 (commit 152e11f6df29) it can be put back into the run queue before
+	 * it has left that, and go on with no switch, but with last_queued set. */
+	if (time->activity == ACTIVITY_RUNNING && !time->phantom_at)
+		time->phantom_at = task->sched_info.last_queued;
+	/* In no run queue: it runs, and has not been seen to come on the CPU. */
+	if (!is_blocked(time) || time->activity == ACTIVITY_NONE || !task->sched_info.last_queued)
+		return 0;
+	change(time);
+	woken(time, session, task->thread_info.cpu, bpf_ktime_get_ns(), queue_of(task)->clock);
+	changed(time);
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(sched_wakeup_new, struct task_struct *task)
+{
+	struct session *session = session_now();
+	struct thread_time *time;
+
+	if (!session)
+		return 0;
+	time = time_of(task, session);
+	if (!time)
+		return 0;
+	change(time);
+	woken(time, session, task->thread_info.cpu, bpf_ktime_get_ns(), queue_of(task)->clock);
+	changed(time);
+	return 0;
+}
+
+/* Writes out the accounts of the threads that live. */
+SEC("iter/task")
+int live_times(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct session *session = session_now();
+	struct thread_time *time;
+
+	if (!task || !session)
+		return 0;
+	time = time_of(task, session);
+	if (!time || time->activity == ACTIVITY_NONE)
+		return 0;
+	time = time_copy(time, task);
+	if (!time)
+		return 0;
+	spend(time, session, time->at_ns);
+	bpf_seq_write(ctx->meta->seq, time, sizeof(*time));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

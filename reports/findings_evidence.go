@@ -1,0 +1,191 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// findLost tells of each cause of loss once, whichever models it struck.
+func findLost(v *View, _ *recording.Recording) []Finding {
+	var list []Finding
+	seen := map[string]bool{}
+	for _, l := range v.Evidence.Lost {
+		if seen[l.Cause] {
+			continue
+		}
+		seen[l.Cause] = true
+		list = append(list, lostFinding(v.Evidence.Lost, l.Cause, l.Detail))
+	}
+	return list
+}
+
+func lostFinding(all []Loss, cause, detail string) Finding {
+	var models []string
+	var trials []int
+	var count int64
+	for _, l := range all {
+		if l.Cause == cause {
+			models, trials, count = append(models, l.Model), append(trials, l.Trials...), count+l.Count
+		}
+	}
+	slices.Sort(trials)
+	touched := "figures counted from events are lower bounds"
+	if n, narrow := narrowed(cause); narrow {
+		touched = n.what + " not exact"
+	}
+	return Finding{
+		Severity: Warning, Name: "events-lost", Model: about(models),
+		Text:     fmt.Sprintf("%s lost %s (%s): %s and are not compared.", strings.Join(models, ", "), plural(count, "event"), cause, touched),
+		Evidence: join("; ", detail, trialNumbers(trials)),
+		Advice:   "Measure again with fewer requests at once, or with less running beside it.",
+	}
+}
+
+func findMissing(v *View, _ *recording.Recording) []Finding {
+	var list []Finding
+	for _, m := range v.Evidence.Missing {
+		list = append(list, Finding{
+			Severity: Warning, Name: "probe-missing",
+			Text:     fmt.Sprintf("Probe %s is missing: what it counts is not in this report.", m.Probe),
+			Evidence: join("; ", m.Reason, trialNumbers(m.Trials)),
+			Advice:   "Run weft as root on a kernel that has it: docs/architecture.md lists the hooks.",
+		})
+	}
+	return list
+}
+
+func findInterrupted(v *View, _ *recording.Recording) []Finding {
+	if !v.Run.Interrupted {
+		return nil
+	}
+	var counts []string
+	for _, m := range v.Models {
+		counts = append(counts, fmt.Sprintf("%s %d/%d", m.Name, m.Finished, m.Planned))
+	}
+	return []Finding{{
+		Severity: Warning, Name: "interrupted",
+		Text:     "The run was interrupted: only finished trials count.",
+		Evidence: "measured trials: " + strings.Join(counts, ", "),
+		Advice:   "Run it again to the end before comparing models.",
+	}}
+}
+
+// findFewer tells of trials that never ran, where it was not an interruption that ended the run.
+func findFewer(v *View, _ *recording.Recording) []Finding {
+	if v.Run.Interrupted {
+		return nil
+	}
+	var list []Finding
+	for _, m := range v.Models {
+		if m.Finished < m.Planned {
+			list = append(list, Finding{
+				Severity: Warning, Name: "fewer-trials", Model: m.Name,
+				Text:     fmt.Sprintf("%s has %d of %d measured trials: the rest was not run.", m.Name, m.Finished, m.Planned),
+				Evidence: fmt.Sprintf("run.json names %s of it", plural(int64(len(m.Trials)), "trial")),
+				Advice:   "Run it again to the end before comparing models.",
+			})
+		}
+	}
+	return list
+}
+
+func findFailed(v *View, _ *recording.Recording) []Finding {
+	var list []Finding
+	for _, m := range v.Models {
+		failed, why := failures(m.Trials)
+		if failed == 0 {
+			continue
+		}
+		list = append(list, Finding{
+			Severity: Warning, Name: "failed-trials", Model: m.Name,
+			Text:     fmt.Sprintf("%s failed in %d of %s: a failed trial is in no figure.", m.Name, failed, plural(int64(len(m.Trials)), "trial")),
+			Evidence: strings.Join(firstOf(why, 3), "; "),
+			Advice:   "See to the cause first: models that fail differently did not do the same work.",
+		})
+	}
+	return list
+}
+
+// failures counts the failed trials and says each cause once, with the trials that it ended.
+func failures(trials []Trial) (failed int, why []string) {
+	numbers := map[string][]int{}
+	var causes []string
+	for _, t := range trials {
+		if t.OK {
+			continue
+		}
+		failed++
+		if len(numbers[t.Failure]) == 0 {
+			causes = append(causes, t.Failure)
+		}
+		numbers[t.Failure] = append(numbers[t.Failure], t.Number)
+	}
+	for _, cause := range causes {
+		why = append(why, join(": ", trialNumbers(numbers[cause]), cause))
+	}
+	return failed, why
+}
+
+// failure says why a trial is no result: its cause, failed units by cause, an example.
+func failure(t *recording.Trial) string {
+	var parts []string
+	if t.Failure != nil {
+		parts = append(parts, join(": ", t.Failure.Cause, t.Failure.Error))
+	}
+	for _, cause := range slices.Sorted(maps.Keys(t.Work.Failed)) {
+		if n := t.Work.Failed[cause]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", plural(int64(n), "unit"), cause))
+		}
+	}
+	if len(t.Work.Errors) > 0 {
+		parts = append(parts, "for example "+t.Work.Errors[0])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// findDigests compares the results of the trials that did all of their work.
+func findDigests(v *View, _ *recording.Recording) []Finding {
+	models := map[string][]string{}
+	for _, m := range v.Models {
+		for _, t := range m.Trials {
+			if t.OK && t.Kind != recording.Control && t.Digest != "" && !slices.Contains(models[t.Digest], m.Name) {
+				models[t.Digest] = append(models[t.Digest], m.Name)
+			}
+		}
+	}
+	if len(models) < 2 {
+		return nil
+	}
+	digests := slices.SortedFunc(maps.Keys(models), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(models[b]), len(models[a])), cmp.Compare(a, b))
+	})
+	var parts []string
+	for _, d := range firstOf(digests, 4) {
+		parts = append(parts, fmt.Sprintf("%s: %s", shorten(d, 12), strings.Join(models[d], ", ")))
+	}
+	return []Finding{{
+		Severity: Warning, Name: "digests-differ",
+		Text:     fmt.Sprintf("The results differ (%d digests): the models did not do the same work, and no figure compares.", len(digests)),
+		Evidence: strings.Join(parts, "; "),
+		Advice:   "Find out which model read other pages: a cut answer, another origin, another parser.",
+	}}
+}
+
+// findSkipped tells of models that would have been compared.
+func findSkipped(v *View, _ *recording.Recording) []Finding {
+	var list []Finding
+	for _, s := range v.Run.Skipped {
+		list = append(list, Finding{
+			Severity: Remark, Name: "model-skipped", Model: s.Model,
+			Text:     fmt.Sprintf("%s was skipped: %s.", s.Model, s.Reason),
+			Evidence: "found before the first trial",
+			Advice:   join(": ", "To have it in the next run", s.Advice),
+		})
+	}
+	return list
+}

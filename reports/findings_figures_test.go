@@ -1,0 +1,211 @@
+package reports
+
+import (
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// ofMeasured changes the measured trials of all models, or of one.
+func ofMeasured(r *recording.Recording, model string, change func(*recording.Trial)) {
+	for _, t := range r.Trials {
+		if t.Kind == recording.Measured && (model == "" || t.Model == model) {
+			change(t)
+		}
+	}
+}
+
+func window(t *recording.Trial) int64 { return t.Phases.DoneNS - t.Phases.GateNS }
+
+func TestFindHostBusy(t *testing.T) {
+	const advice = "Stop what else runs, or move to a quiet machine; more --runs only narrow the interval around a disturbed median."
+	const text = "The machine was busy with something else: TIME and CPU/REQ have its noise in them."
+	warn := func(evidence string) []Finding {
+		return []Finding{{Severity: Warning, Text: text, Evidence: evidence + "; gate to done of 18 measured trials", Advice: advice}}
+	}
+	set := func(change func(*recording.Trial)) func(*recording.Recording) {
+		return func(r *recording.Recording) { ofMeasured(r, "", change) }
+	}
+	tests := []struct {
+		name    string
+		provoke func(*recording.Recording)
+		want    []Finding
+	}{
+		{"quiet", func(*recording.Recording) {}, nil},
+		// 2 CPUs: a tenth of the window on one is a twentieth of the capacity.
+		{"steal", set(func(t *recording.Trial) { t.Load.StealNS = window(t)/10 + ms }), warn("the hypervisor took 5.1 % of the CPU time")},
+		{"some steal", set(func(t *recording.Trial) { t.Load.StealNS = window(t)/10 - ms }), nil},
+		{"others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/2 }), warn("processes other than workload and origin took 25.0 % of it")},
+		{"some others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/3 }), nil},
+		// A remote origin's CPU time is not this machine's.
+		{"an origin elsewhere", func(r *recording.Recording) {
+			r.Run.Plan.URL = "http://10.0.0.1/"
+			ofMeasured(r, "", func(t *recording.Trial) { t.Load.BusyNS, t.Origin.CPUNS = t.CPU.WorkNS+window(t)/2, window(t)/2 })
+		}, warn("processes other than workload and origin took 25.0 % of it")},
+		{"stall of others", set(func(t *recording.Trial) {
+			t.Load.StallNS = window(t)/2 + t.Sched.Time.RunnableNS + t.Origin.RunDelayNS
+		}), warn("others waited for a CPU in at least 50.0 % of the time")},
+		{"its own stall", set(func(t *recording.Trial) {
+			t.Load.StallNS, t.Sched.Time.RunnableNS = window(t), 100*window(t)
+		}), nil},
+		{"no pressure figures", set(func(t *recording.Trial) { t.Load.StallNS = -1 }), nil},
+		{"no load in some", func(r *recording.Recording) {
+			for _, t := range r.Trials[3:6] {
+				t.Load = nil
+			}
+		}, nil},
+		{"no load", set(func(t *recording.Trial) { t.Load = nil }), nil},
+		{"in warm-ups only", func(r *recording.Recording) {
+			for _, t := range r.Trials[:3] {
+				t.Load.StealNS = window(t)
+			}
+		}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := soundRecording()
+			test.provoke(r)
+			expect(t, r, "host-busy", test.want...)
+		})
+	}
+}
+
+func TestFindServerBound(t *testing.T) {
+	const text = "TIME of go-threads measures the origin too: it could not answer sooner."
+	const advice = "Run the origin on another machine (weft origin, then compare --url), raise --latency, or lower -c."
+	tests := []struct {
+		name    string
+		provoke func(*recording.Recording)
+		want    []Finding
+	}{
+		{"idle origin", func(*recording.Recording) {}, nil},
+		{"full machine", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS = window(t), window(t)*9/10 })
+		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: advice,
+			Evidence: "go-threads: workload and origin kept the CPUs 95.0 % busy, the origin with 47.4 % of it"}}},
+		{"machine full of the workload", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS = window(t)*18/10, window(t)/10 })
+		}, nil},
+		{"no failed or profiled trial counts", func(r *recording.Recording) {
+			for _, t := range r.Trials {
+				if t.Kind == recording.Profiled || t.Number == 5 {
+					t.Failure, t.CPU.WorkNS, t.Origin.CPUNS = &recording.Failure{Cause: "died"}, window(t), 20*window(t)
+				}
+			}
+		}, nil},
+		{"half a machine", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS = window(t)/10, window(t) })
+		}, nil},
+		{"an origin elsewhere", func(r *recording.Recording) {
+			r.Run.Plan.URL = "http://10.0.0.1/"
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS = window(t), window(t) })
+		}, nil},
+		{"late for want of a CPU", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 6 * ms })
+		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: advice,
+			Evidence: "go-threads: its threads waited 6.00 ms a request for a CPU, a reply was awaited for 21.0 ms"}}},
+		{"a little late", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 4 * ms })
+		}, nil},
+		{"at its limit", func(r *recording.Recording) {
+			r.Run.Plan.PagesPerSec = 5.9
+			ofMeasured(r, "go-threads", func(t *recording.Trial) {
+				t.Phases.LastNS = t.Phases.GateNS + 17_000*ms
+				t.Phases.DoneNS, t.Phases.ExitNS = t.Phases.LastNS, t.Phases.LastNS
+			})
+			for _, model := range []string{"go-sequential", "go-goroutines"} {
+				ofMeasured(r, model, func(t *recording.Trial) {
+					t.Phases.LastNS = t.Phases.GateNS + 29_000*ms
+					t.Phases.DoneNS, t.Phases.ExitNS = t.Phases.LastNS, t.Phases.LastNS
+				})
+			}
+		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: "Raise the origin's --rate or leave it out.",
+			Evidence: "go-threads: 5.88 pages a second, its limit is 5.90"}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := soundRecording()
+			test.provoke(r)
+			expect(t, r, "server-bound", test.want...)
+		})
+	}
+}
+
+func TestFindMostlySetup(t *testing.T) {
+	const advice = "Compare what the work adds: HELD/TASK, and rss-peak-over-control-B in --format md."
+	r := newRecording() // 27.2 of 33.5 MiB of py-threads, 7.2 of 14 and less of the others
+	expect(t, r, "mostly-setup", Finding{Severity: Remark, Model: "py-threads",
+		Text:     "PEAK RSS of py-threads is mostly set-up: imports and runtime, not the work.",
+		Evidence: "py-threads: 27.2 MiB of 33.5 MiB with the work left out", Advice: advice})
+	for _, trial := range r.Trials { // without control trials and peaks, /proc says it
+		if trial.Memory = nil; trial.Kind == recording.Control {
+			trial.Failure = &recording.Failure{Cause: "died"}
+		}
+	}
+	expect(t, r, "mostly-setup", Finding{Severity: Remark, Model: "py-threads",
+		Text:     "RSS of py-threads is mostly set-up: imports and runtime, not the work.",
+		Evidence: "py-threads: 27.0 MiB of 33.0 MiB at the gate", Advice: advice})
+	expect(t, soundRecording(), "mostly-setup")
+}
+
+func TestFindHeldDifference(t *testing.T) {
+	const advice = "PEAK RSS leaves it out: add it for each task when sizing a machine."
+	r := newRecording()
+	r.Run.Plan.Models = r.Run.Plan.Models[:3]
+	expect(t, r, "held-kernel-memory", Finding{Severity: Remark,
+		Text:     "A held thread of go-threads costs 22.0 KiB more kernel memory than a held task of go-goroutines (26.0 KiB against 4.0 KiB).",
+		Evidence: "growth for each of 100 and 100 requests that were held", Advice: advice})
+	for _, trial := range r.Trials { // less than a page apart
+		if trial.Model == "go-threads" && trial.Kind == recording.Held {
+			held := trial.Snapshots[recording.AtHeld]
+			held.Cost = costOfTasks(figureSpec{kernel: 7 << 10}, held.Waiting, held.USSBytes)
+			trial.Snapshots[recording.AtHeld] = held
+		}
+	}
+	expect(t, r, "held-kernel-memory")
+}
+
+func TestFindHelpers(t *testing.T) {
+	r := newRecording()
+	expect(t, r, "helper-threads", Finding{Severity: Remark,
+		Text:     "Helper threads that no task asked for: go-goroutines 4, go-sequential 3, go-threads 3. Their memory and switches are in the figures.",
+		Evidence: "go-goroutines: 3 named go made by the main thread, 1 named go made by other helpers; go-sequential: 3 named go made by the main thread",
+		Advice:   "See which stacks make them: weft report --format svg --kind threadcreate."})
+	r.Run.Plan.Models = []string{"go-threads"} // whose names do not tell helpers from the others
+	expect(t, r, "helper-threads", Finding{Severity: Remark, Model: "go-threads",
+		Text:     "Helper threads that no task asked for: go-threads 3. Their memory and switches are in the figures.",
+		Evidence: "median peak of threads, less one and one for each task",
+		Advice:   "See which stacks make them: weft report --format svg --kind threadcreate."})
+	r.Run.Plan.Details = []recording.ModelDetail{}
+	expect(t, r, "helper-threads") // nobody knows what they ask for
+	expect(t, soundRecording(), "helper-threads")
+}
+
+// With the answers held it is seen whether a model could have had more in flight.
+func TestNotReachedSaysWhy(t *testing.T) {
+	r := newRecording()
+	each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight, t.Sched = 42, nil })
+	expect(t, r, "concurrency-not-reached",
+		Finding{Severity: Warning, Model: "go-threads",
+			Text:     "go-threads reached 42 of 100 in flight: TIME is not comparable at 100.",
+			Evidence: "peak in flight, median of 6 trials; 100 with the answers held",
+			Advice:   "It can: the answers came too soon. Raise --latency so that requests overlap."},
+		Finding{Severity: Warning, Model: "py-threads",
+			Text:     "py-threads reached 17 of 100 in flight, waiting most on futex: TIME is not comparable at 100.",
+			Evidence: "peak in flight, median of 6 trials; 17 with the answers held",
+			Advice:   "It cannot have more in flight: compare at -c 17."})
+}
+
+func TestFindNotHeld(t *testing.T) {
+	r := newRecording()
+	expect(t, r, "held-not-reached") // py-threads has its finding already
+	each(r, "go-goroutines", recording.Held, func(t *recording.Trial) {
+		held := t.Snapshots[recording.AtHeld]
+		held.Waiting = min(held.Waiting, 60)
+		t.Snapshots[recording.AtHeld] = held
+	})
+	expect(t, r, "held-not-reached", Finding{Severity: Warning, Model: "go-goroutines",
+		Text:     "go-goroutines held 60 of 100 requests: HELD/TASK is that of so few.",
+		Evidence: "requests at the origin when none had come for half a second",
+		Advice:   "Compare at -c 60, or see what keeps it from sending."})
+}

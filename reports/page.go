@@ -1,0 +1,171 @@
+package reports
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+)
+
+// page is report.html, computed: the template only places it.
+type page struct {
+	*View
+	Policy      string
+	Style       template.CSS
+	Script      template.JS
+	Headline    string
+	Legend      []modelMark
+	Columns     []pageColumn
+	Rows        []pageRow
+	Gauges      []pageGauge
+	Peaks       []peakRow
+	Flames      flameSet
+	Threads     barChart
+	Shares      barChart // the same, each bar as long as the axis
+	Held        barChart
+	Memory      barChart
+	Sources     []partSource
+	GoMemory    barChart
+	Connections smallTable
+	RunQueue    queueChart
+	Trials      []trialRow
+	Definitions []Metric
+	Command     string
+	Downloads   []packed
+	Data        pageData
+}
+
+// pageData is what the script draws from.
+type pageData struct {
+	Models []modelMark `json:"models"`
+	Gauges []Gauge     `json:"gauges"`
+}
+
+// modelMark is how a model looks in every chart: its color is that of its place, and lines differ by their dashes
+// too.
+type modelMark struct {
+	Name  string `json:"name"`
+	Class string `json:"class"`  // of colors.css
+	Dash  []int  `json:"dash"`   // lengths of dashes and gaps, in pixels
+	EndNS int64  `json:"end_ns"` // wall time of the trial that is drawn
+}
+
+// colorsOfModels is how many colors colors.css has for models: m0 to m8.
+const colorsOfModels = 9
+
+func dashes() [][]int {
+	return [][]int{{}, {9, 4}, {2, 3}, {10, 3, 2, 3}, {5, 5}, {14, 4, 4, 4}, {7, 2, 2, 2, 2, 2}, {1, 5}, {16, 5}}
+}
+
+// newPage computes everything, and nothing twice.
+func newPage(v *View) (*page, error) {
+	script, err := bundle(scripts())
+	if err != nil {
+		return nil, err
+	}
+	style, err := bundle(styles())
+	if err != nil {
+		return nil, err
+	}
+	p := &page{View: v, Policy: policy(script, style), Script: template.JS(script), Style: template.CSS(style), Headline: headline(v)}
+	p.Legend = modelMarks(v)
+	p.Columns = pageColumns(v)
+	p.Rows = pageRows(v, p.Columns)
+	p.Data = pageData{Models: p.Legend, Gauges: gauges(v)}
+	for _, g := range p.Data.Gauges {
+		p.Gauges = append(p.Gauges, pageGauge{g, absent(v, "Not in this recording", len(g.Curves) == 0)})
+	}
+	p.Peaks = peakRows(p.Legend, p.Data.Gauges)
+	p.Threads = threadTimeBars(v)
+	p.Shares = p.Threads.shares()
+	p.Held = heldBars(v)
+	p.Memory, p.Sources = memoryBars(v)
+	p.GoMemory = reconciliationBars(v)
+	p.Connections = connectionsTable(v)
+	p.RunQueue = newQueueChart(v)
+	p.Trials = trialRows(v)
+	p.Definitions = Metrics()
+	p.Command = shellCommand(v.Run.Command)
+	if p.Flames, err = newFlameSet(v); err != nil {
+		return nil, err
+	}
+	p.Downloads, err = downloads(v)
+	return p, err
+}
+
+func modelMarks(v *View) []modelMark {
+	var list []modelMark
+	for i := range v.Models {
+		m := modelMark{Name: escapeTerminal(v.Models[i].Name), Class: modelClass(i), Dash: dashes()[i%len(dashes())]}
+		if t := medianTrial(v, v.Models[i].Name); t != nil {
+			m.EndNS = t.WorkNS()
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func modelClass(i int) string { return fmt.Sprintf("m%d", i%colorsOfModels) }
+
+// Dashes is the same as an attribute of SVG.
+func (m modelMark) Dashes() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(m.Dash), " ", ","), "[]")
+}
+
+// pageGauge is the place of a chart over time.
+type pageGauge struct {
+	Gauge
+	Absent string // why there is no chart
+}
+
+// absent says why something is not there.
+func absent(v *View, what string, is bool) string {
+	if !is {
+		return ""
+	}
+	if len(v.Evidence.Missing) > 0 {
+		return what + ": a probe is missing, see the findings."
+	}
+	return what + "."
+}
+
+// peakRow says in figures what the charts over time show of a model.
+type peakRow struct {
+	Mark  modelMark
+	Trial int
+	Cells []string // by gauge
+}
+
+func peakRows(marks []modelMark, list []Gauge) []peakRow {
+	var rows []peakRow
+	for i, mark := range marks {
+		row := peakRow{Mark: mark, Cells: make([]string, len(list))}
+		for g, gauge := range list {
+			for _, c := range gauge.Curves {
+				if c.Model == i {
+					row.Trial, row.Cells[g] = c.Trial, format(gauge.Unit, float64(c.Greatest))
+				}
+			}
+		}
+		if row.Trial > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// shellCommand quotes a command line so that a shell takes it as it was.
+func shellCommand(args []string) string {
+	var list []string
+	for _, arg := range args {
+		arg = escapeTerminal(arg)
+		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return !isPlain(r) }) {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		list = append(list, arg)
+	}
+	return strings.Join(list, " ")
+}
+
+func isPlain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=@+", r)
+}
