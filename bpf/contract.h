@@ -169,7 +169,8 @@ struct thread_time {
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
 	__u64 involuntary; /* the kernel's own: nivcsw */
-	__u64 moved;       /* waits for a CPU that began in the queue of one and ended in another's */
+	__u64 moved;       /* moves from one CPU's queue to another's while it waited for a CPU */
+	__u64 moves_at;    /* the kernel's count of moves (se.nr_migrations) when `activity` began */
 	struct spent setup; /* before the gate */
 	struct spent work;  /* from the gate on */
 	__u32 tid;
@@ -178,8 +179,6 @@ struct thread_time {
 	__u32 version;  /* odd while it is being changed */
 	__u32 unqueued; /* 1: runnable, and not in delay_ns */
 	__u32 waited;   /* enum activity of the last wait */
-	__u32 queued_cpu; /* in whose queue it became runnable */
-	__u32 _pad;
 };
 
 /* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
@@ -225,29 +224,30 @@ struct totals {
 	__u64 retransmits; /* TCP segments */
 };
 
-/* Value of `connections` and `datagrams`, by socket cookie; an event when a TCP socket is gone. */
+/* Value of `connections` and `datagrams`, by socket cookie; an event when a TCP socket is gone. What each call
+ * changes stands first, together: the CPUs pass its cache lines to each other. */
 struct connection {
+	enum transport transport;
+	enum side side;
+	__u32 answered_seq; /* TCP write_seq up to which a reply has come */
+	__u32 answered;     /* 1: answered_seq is set */
+	__u64 awaiting_ns;  /* since when it awaits a reply, 0 when it does not */
+	__u64 awaited_ns;   /* sum of the waits that a reply ended, a duration */
+	__u64 replies;      /* their number */
+	__u64 first_send_ns;
+	__u64 first_recv_ns;
+	struct flow sent;
+	struct flow recv;
 	__u64 cookie;
 	__u64 open_ns;      /* SYN_SENT, or the first transfer */
 	__u64 connected_ns; /* ESTABLISHED, 0 when not seen */
 	__u64 close_ns;     /* CLOSE, 0 while open */
-	__u64 first_send_ns;
-	__u64 first_recv_ns;
-	__u64 awaiting_ns; /* since when it awaits a reply, 0 when it does not */
-	__u64 awaited_ns;  /* sum of the waits that a reply ended, a duration */
-	__u64 replies;     /* their number */
-	__u64 retransmits; /* segments */
-	struct flow sent;
-	struct flow recv;
-	__u32 pid; /* opener */
-	__u32 tid; /* opener */
-	__u32 answered_seq; /* TCP write_seq up to which a reply has come */
-	__u32 answered;     /* 1: answered_seq is set */
-	enum transport transport;
-	enum side side;
-	__u16 family;      /* AF_INET, AF_INET6, AF_UNIX */
-	__u16 local_port;  /* host order */
-	__u16 remote_port; /* host order */
+	__u64 retransmits;  /* segments */
+	__u32 pid;          /* opener */
+	__u32 tid;          /* opener */
+	__u16 family;       /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port;   /* host order */
+	__u16 remote_port;  /* host order */
 	__u16 _pad;
 	__u8 local_addr[16]; /* network order, the first 4 for IPv4 */
 	__u8 remote_addr[16];

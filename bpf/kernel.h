@@ -95,6 +95,7 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 	__u64 exec_start; /* clock_task up to which sum_exec_runtime goes */
 	__u64 sum_exec_runtime;
+	__u64 nr_migrations;
 };
 
 struct sched_info {

@@ -38,6 +38,8 @@ static __always_inline void ran(struct thread_time *time, struct task_struct *ta
 
 	time->late_run_ns += now - time->since_ns - by_clock;
 	time->foreign_ns += foreign - time->foreign_at;
+	if (!time->phantom_at)
+		time->phantom_at = task->sched_info.last_queued;
 	if (time->phantom_at)
 		time->phantom_ns += time->clock_at + by_clock - time->phantom_at;
 	time->phantom_at = 0;
@@ -70,9 +72,9 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 	time->clock_at = queue->clock;
 	time->exec_at = task->se.sum_exec_runtime;
 	time->delay_at = task->sched_info.run_delay;
+	time->moves_at = task->se.nr_migrations;
 	if (activity == ACTIVITY_RUNNABLE) {
 		time->preempts++;
-		time->queued_cpu = time->cpu;
 		time->unqueued = state != 0; /* kernel/sched/stats.h, sched_info_depart */
 	} else {
 		time->blocks++;
@@ -96,7 +98,7 @@ static __always_inline void come_on_cpu(struct thread_time *time, const struct s
 	if (is_blocked(time))
 		make_up_wakeup(time, session, task, now, clock);
 	if (time->activity == ACTIVITY_RUNNABLE)
-		arrived(time, session, task->thread_info.cpu, now, clock);
+		arrived(time, session, task, now, clock);
 	time->foreign_at = foreign_clock(queue);
 	changed(time);
 }
@@ -181,6 +183,7 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 {
 	struct session *session;
 	struct thread_time *time;
+	__u64 clock;
 
 	if (!task->bpf_storage)
 		return 0;
@@ -197,8 +200,13 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	/* In no run queue: it runs, and has not been seen to come on the CPU. */
 	if (!is_blocked(time) || time->activity == ACTIVITY_NONE || !task->sched_info.last_queued)
 		return 0;
+	clock = queue_of(task)->clock;
 	change(time);
-	woken(time, session, task->thread_info.cpu, bpf_ktime_get_ns(), queue_of(task)->clock);
+	woken(time, session, bpf_ktime_get_ns(), clock);
+	/* From 6.12 a thread that sleeps, but has not been taken from its run queue yet, can be moved to another's, and is
+	 * noted as queued from then on. */
+	time->phantom_ns += clock - task->sched_info.last_queued;
+	time->moves_at = task->se.nr_migrations;
 	changed(time);
 	return 0;
 }
@@ -215,7 +223,8 @@ int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 	if (!time)
 		return 0;
 	change(time);
-	woken(time, session, task->thread_info.cpu, bpf_ktime_get_ns(), queue_of(task)->clock);
+	woken(time, session, bpf_ktime_get_ns(), queue_of(task)->clock);
+	time->moves_at = task->se.nr_migrations;
 	changed(time);
 	return 0;
 }

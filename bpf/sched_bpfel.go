@@ -187,6 +187,7 @@ type schedThreadTime struct {
 	Voluntary   uint64
 	Involuntary uint64
 	Moved       uint64
+	MovesAt     uint64
 	Setup       schedSpent
 	Work        schedSpent
 	Tid         uint32
@@ -195,8 +196,6 @@ type schedThreadTime struct {
 	Version     uint32
 	Unqueued    uint32
 	Waited      uint32
-	QueuedCpu   uint32
-	Pad         uint32
 }
 
 type schedTimeEvent struct {

@@ -90,6 +90,11 @@ func (w *watched) timeOf(tid int) ThreadTime {
 // checkTimes compares the threads that are gone with the kernel's figures.
 func (w *watched) checkTimes() {
 	w.t.Helper()
+	// A thread's last switch may come after its process has been waited for.
+	for deadline := time.Now().Add(10 * time.Second); len(w.times) < len(w.gone) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+		w.drain()
+	}
 	if len(w.times) == 0 || len(w.times) != len(w.gone) {
 		w.t.Errorf("%d threads are gone, %d times", len(w.gone), len(w.times))
 	}
@@ -123,14 +128,14 @@ func TestSpinnersShareACPU(t *testing.T) {
 		l := w.goneTime(t, s.TID)
 		running, runnable := l.Sum(ActivityRunning), l.Sum(ActivityRunnable)
 		t.Logf("thread %d: running %d ns, sum_exec_runtime %d and %d charged to others, hooks late by %d; runnable %d ns, "+
-			"run_delay %d, hooks late by %d; %d switches, %d waits moved, %d made up", s.TID, running, l.ExecNs, l.ForeignNs, int64(l.LateRunNs),
+			"run_delay %d, hooks late by %d; %d switches, %d moves while it waited, %d made up", s.TID, running, l.ExecNs, l.ForeignNs, int64(l.LateRunNs),
 			runnable, l.DelayNs, int64(l.LateReadyNs), l.Blocks+l.Preempts, l.Moved, l.Unseen)
 		// What the program read in /proc was a moment before its end.
 		if s.Exec > int64(l.ExecNs) || s.Delay > int64(l.DelayNs) {
 			t.Errorf("schedstat %+v is more than at the end: %+v", s, l)
 		}
-		if runnable < 100e6 || running < 100e6 {
-			t.Errorf("thread %d was running for %v and runnable for %v: want both for 100 ms or more", s.TID,
+		if runnable < 100e6 || running < 10e6 {
+			t.Errorf("thread %d was running for %v and runnable for %v: want 10 and 100 ms or more", s.TID,
 				time.Duration(running), time.Duration(runnable))
 		}
 		if l.Preempts == 0 || l.Blocks+l.Preempts != l.Voluntary+l.Involuntary {
@@ -272,9 +277,10 @@ func TestStoppedSleep(t *testing.T) {
 	}
 	w.truth(new(waitTruth))
 	l := w.timeOf(w.tid)
-	stopped, asleep := l.Sum(ActivityStopped), l.Sum(ActivitySleep)
-	if stopped < int64(asked/10) || asleep < int64(asked/10) || stopped+asleep < int64(asked)*9/10 {
-		t.Errorf("stopped for %v and asleep for %v, want nearly %v in all", time.Duration(stopped), time.Duration(asleep), asked)
+	stopped, asleep, runnable := l.Sum(ActivityStopped), l.Sum(ActivitySleep), l.Sum(ActivityRunnable)
+	if stopped < int64(asked/20) || asleep < int64(asked/5) || stopped+asleep+runnable < int64(asked)*9/10 {
+		t.Errorf("stopped for %v, asleep for %v and runnable for %v, want nearly %v in all", time.Duration(stopped),
+			time.Duration(asleep), time.Duration(runnable), asked)
 	}
 	w.finish()
 	w.checkTimes()

@@ -15,24 +15,24 @@ import (
 
 type sockConnection struct {
 	_           structs.HostLayout
+	Transport   sockTransport
+	Side        sockSide
+	AnsweredSeq uint32
+	Answered    uint32
+	AwaitingNs  uint64
+	AwaitedNs   uint64
+	Replies     uint64
+	FirstSendNs uint64
+	FirstRecvNs uint64
+	Sent        sockFlow
+	Recv        sockFlow
 	Cookie      uint64
 	OpenNs      uint64
 	ConnectedNs uint64
 	CloseNs     uint64
-	FirstSendNs uint64
-	FirstRecvNs uint64
-	AwaitingNs  uint64
-	AwaitedNs   uint64
-	Replies     uint64
 	Retransmits uint64
-	Sent        sockFlow
-	Recv        sockFlow
 	Pid         uint32
 	Tid         uint32
-	AnsweredSeq uint32
-	Answered    uint32
-	Transport   sockTransport
-	Side        sockSide
 	Family      uint16
 	LocalPort   uint16
 	RemotePort  uint16

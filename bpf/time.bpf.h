@@ -126,15 +126,13 @@ static __always_inline struct spent *spent_at(struct thread_time *time, const st
 }
 
 /* The thread is woken, by the run queue's clock at `clock`. */
-static __always_inline void woken(struct thread_time *time, const struct session *session, __u32 cpu, __u64 now,
-				  __u64 clock)
+static __always_inline void woken(struct thread_time *time, const struct session *session, __u64 now, __u64 clock)
 {
 	if (time->activity == ACTIVITY_NONE)
 		time->first_ns = now;
 	else
 		spent_at(time, session, now)->wakeups++;
 	go_on(time, session, ACTIVITY_RUNNABLE, now);
-	time->queued_cpu = cpu;
 	time->clock_at = clock;
 }
 
@@ -155,10 +153,13 @@ static __always_inline void count_wait(const struct session *session, __u64 now,
 }
 
 /* The thread comes on the CPU. */
-static __always_inline void arrived(struct thread_time *time, const struct session *session, __u32 cpu, __u64 now,
-				    __u64 clock)
+static __always_inline void arrived(struct thread_time *time, const struct session *session, struct task_struct *task,
+				    __u64 now, __u64 clock)
 {
 	__u64 waited = now - time->since_ns;
+	__u32 cpu = task->thread_info.cpu;
+
+	time->moved += task->se.nr_migrations - time->moves_at;
 
 	if (time->unqueued)
 		time->unqueued_ns += waited;
@@ -167,8 +168,6 @@ static __always_inline void arrived(struct thread_time *time, const struct sessi
 	count_wait(session, now, waited);
 	if (time->cpu != cpu && time->blocks + time->preempts)
 		spent_at(time, session, now)->migrations++;
-	if (time->queued_cpu != cpu)
-		time->moved++;
 	time->cpu = cpu;
 	time->unqueued = 0;
 	go_on(time, session, ACTIVITY_RUNNING, now);
@@ -189,7 +188,7 @@ static __always_inline void make_up_wakeup(struct thread_time *time, const struc
 	if (!queued || since < time->since_ns)
 		return;
 	time->unseen++;
-	woken(time, session, task->thread_info.cpu, since, queued);
+	woken(time, session, since, queued);
 }
 
 /* The thread leaves the CPU, and has not been seen to come on it. */
@@ -201,12 +200,12 @@ static __always_inline void make_up_arrival(struct thread_time *time, const stru
 
 	if (is_blocked(time) && since - waited >= time->since_ns) {
 		time->unseen++;
-		woken(time, session, task->thread_info.cpu, since - waited, arrival - waited);
+		woken(time, session, since - waited, arrival - waited);
 	}
 	if (time->activity != ACTIVITY_RUNNABLE || since < time->since_ns)
 		return;
 	time->unseen++;
-	arrived(time, session, task->thread_info.cpu, since, arrival);
+	arrived(time, session, task, since, arrival);
 	/* What was charged to nobody meanwhile is the rest of the time by the clock. */
 	time->foreign_at = foreign_clock(queue_of(task)) -
 			   (task->se.exec_start - (arrival - foreign_clock(queue_of(task))) -

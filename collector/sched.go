@@ -14,6 +14,10 @@ import (
 // mostTimes is how many threads that have ended have their time kept: half a kilobyte each.
 const mostTimes = 1 << 18
 
+// timeLooks is how often the times are looked at, 1 ms apart, at most: on a busy machine a thread that ends can wait
+// for a CPU in the midst of that, out of the iterator's sight and before its last switch.
+const timeLooks = 500
+
 // causes are the recording's names of what blocks.
 var causes = map[bpf.Activity]string{
 	bpf.ActivitySocketRead:  recording.CauseSocketRead,
@@ -113,7 +117,7 @@ func timeIdentity(t bpf.ThreadTime) threadIdentity { return threadIdentity{t.Tid
 // midst of a switch.
 func (w *Watch) lookAtTimes(threads []bpf.Thread) ([]bpf.ThreadTime, error) {
 	var all []bpf.ThreadTime
-	for range looks {
+	for range timeLooks {
 		live, err := w.c.probes.LiveTimes()
 		if err != nil {
 			return nil, err

@@ -35,7 +35,7 @@ func schedMetrics() []Metric {
 			Definition: "Time that threads were ready and waited for a CPU, over the finished units, from sched_wakeup and sched_switch: too many threads, or a busy machine.",
 			Value:      perUnit(threadTime(func(t *recording.ThreadTime) int64 { return t.RunnableNS }))},
 		{Name: "blocked-ns/unit", Column: "BLOCKED/REQ", Unit: unitNS,
-			Definition: "Time that threads were asleep, whatever the cause, over the finished units. Per thread, not per task: a hundred threads that wait for a second have a hundred seconds where an event loop has one, and idle helper threads are in it. awaiting-mean-ns is what compares between models. WAIT in tables is the cause with the most of it; of a model that has no thread for each task, threads parked on a futex have nothing to do and do not count for WAIT, unless there is nothing else.",
+			Definition: "Time that threads were asleep, whatever the cause, over the finished units. Per thread, not per task: a hundred threads that wait for a second have a hundred seconds where an event loop has one, and idle helper threads are in it. awaiting-mean-ns is what compares between models. WAIT in tables is the cause with the most of it; of a model that has no thread for each task, threads that are parked on a futex or sleep have nothing to do and do not count for WAIT, unless there is nothing else.",
 			Value:      perUnit(threadTime(blockedNS))},
 		{Name: "run-queue-mean-ns", Column: "RUN QUEUE", Unit: unitNS,
 			Definition: "Mean of the threads' waits for a CPU, each from becoming ready to running.",

@@ -37,14 +37,15 @@ func waits(trials []*recording.Trial) []Wait {
 }
 
 // mostWait is the cause with the most time. Where one thread does for all tasks, its helpers are parked on a futex
-// while there is nothing to do, as many as there are, each for the whole time: that is no wait of the model's.
+// while there is nothing to do, and Go's monitor sleeps between its looks, each for the whole time: that is no wait
+// of the model's.
 func mostWait(list []Wait, detail *recording.ModelDetail) string {
 	if len(list) == 0 {
 		return ""
 	}
 	if detail != nil && !detail.ThreadPerTask {
 		for _, w := range list {
-			if w.Cause != recording.CauseFutex {
+			if w.Cause != recording.CauseFutex && w.Cause != recording.CauseSleep {
 				return w.Cause
 			}
 		}

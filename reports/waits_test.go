@@ -29,7 +29,7 @@ func TestWaits(t *testing.T) {
 
 // Parked helpers are no wait of a model that needs no thread for each task; the GIL is one of those that do.
 func TestMostWait(t *testing.T) {
-	parked := []Wait{{recording.CauseFutex, 300}, {recording.CauseEpoll, 100}, {recording.CauseSleep, 50}}
+	parked := []Wait{{recording.CauseFutex, 300}, {recording.CauseSleep, 200}, {recording.CauseEpoll, 100}}
 	futex := []Wait{{recording.CauseFutex, 300}}
 	tests := []struct {
 		list   []Wait
