@@ -3,8 +3,9 @@ package bpf
 // ThreadTime's figures of weft's own, each the sum of its events, against what the kernel keeps of the thread and
 // weft reads at the same instant. docs/accuracy.md says what is allowed and why.
 const (
-	roundingNS = 1_000   // each of the two clocks
-	movedNS    = 500_000 // a thread that is moved is in no run queue meanwhile, and each has a clock of its own
+	roundingNS = 1_000     // each of the two clocks
+	movedNS    = 1_000_000 // a thread that is moved is in no run queue meanwhile, and each has a clock of its own
+	madeUpNS   = 1_000_000 // an event that no hook saw: when it was is known by the run queue's clock only
 )
 
 // Mismatch is a figure of a thread that differs from the kernel's by more than is allowed.
@@ -37,7 +38,7 @@ func (t *schedThreadTime) Mismatches() []Mismatch {
 	running := t.Sum(ActivityRunning) - t.open(ActivityRunning) - int64(t.ForeignNs) - int64(t.LateRunNs)
 	runnable := t.Sum(ActivityRunnable) - t.open(ActivityRunnable) - int64(t.UnqueuedNs) - int64(t.LateReadyNs) +
 		int64(t.PhantomNs)
-	moved := int64(t.Moved) * movedNS
+	moved, madeUp := int64(t.Moved)*movedNS, int64(t.Unseen)*madeUpNS
 	racing := int64(0)
 	if t.Activity == ActivityRunning {
 		racing = 1 // on its way out: counted by the kernel, and not yet by the hook
@@ -48,8 +49,8 @@ func (t *schedThreadTime) Mismatches() []Mismatch {
 		below, above int64 // by how much the kernel's may differ
 	}{
 		{"life", life, int64(t.AtNs - t.FirstNs), 0, 0},
-		{"running", running, int64(t.ExecNs), roundingNS + int64(t.SearchNs), roundingNS + t.open(ActivityRunning)},
-		{"runnable", runnable, int64(t.DelayNs), roundingNS + moved, roundingNS + moved + int64(t.UnqueuedNs)},
+		{"running", running, int64(t.ExecNs), roundingNS + madeUp + int64(t.SearchNs), roundingNS + madeUp + t.open(ActivityRunning)},
+		{"runnable", runnable, int64(t.DelayNs), roundingNS + madeUp + moved, roundingNS + madeUp + moved + int64(t.UnqueuedNs)},
 		{"switches", int64(t.Blocks + t.Preempts), int64(t.Voluntary + t.Involuntary), 0, racing},
 		// A thread that a signal, or a wake-up, keeps from sleeping is voluntary to the kernel.
 		{"voluntary", int64(t.Blocks), int64(t.Voluntary), 0, int64(t.Preempts) + racing},

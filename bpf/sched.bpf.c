@@ -139,10 +139,10 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	if (!session)
 		return 0;
 	now = bpf_ktime_get_ns();
-	time = time_of(prev, session);
+	time = time_of(prev, session, true);
 	if (time)
 		leave_cpu(time, session, prev, preempt, now);
-	time = time_of(next, session);
+	time = time_of(next, session, false);
 	if (time)
 		come_on_cpu(time, session, next, now);
 	return 0;
@@ -159,7 +159,7 @@ int BPF_PROG(sched_waking, struct task_struct *task)
 	if (!task->bpf_storage)
 		return 0;
 	session = session_now();
-	if (!session || !session->gate_ns || !time_of(task, session))
+	if (!session || !session->gate_ns || !time_of(task, session, true))
 		return 0;
 	waker.tid = (__u32)bpf_get_current_pid_tgid();
 	bpf_get_current_comm(waker.comm, sizeof(waker.comm));
@@ -190,7 +190,7 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	session = session_now();
 	if (!session)
 		return 0;
-	time = time_of(task, session);
+	time = time_of(task, session, false);
 	if (!time)
 		return 0;
 	/* On its way to sleep, kept on the CPU: from 6.12 (commit 152e11f6df29) it can be put back into the run queue before
@@ -219,7 +219,7 @@ int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 
 	if (!session)
 		return 0;
-	time = time_of(task, session);
+	time = time_of(task, session, false);
 	if (!time)
 		return 0;
 	change(time);
@@ -239,7 +239,7 @@ int live_times(struct bpf_iter__task *ctx)
 
 	if (!task || !session)
 		return 0;
-	time = time_of(task, session);
+	time = time_of(task, session, false);
 	if (!time || time->activity == ACTIVITY_NONE)
 		return 0;
 	time = time_copy(time, task);

@@ -45,9 +45,10 @@ static __noinline int lose_event(__u32 pid)
 	return 0;
 }
 
-/* The account of a thread, if it is watched in this session. The first comparison is the filter: most threads of
+/* The account of a thread, if it is watched in this session. `loses` says that what is missed by having none is not
+ * made up for later. The first comparison is the filter: most threads of
  * a machine have no storage, and to see that takes no call. */
-static __always_inline struct thread_time *time_of(struct task_struct *task, const struct session *session)
+static __always_inline struct thread_time *time_of(struct task_struct *task, const struct session *session, bool loses)
 {
 	struct thread_time *time;
 
@@ -55,7 +56,8 @@ static __always_inline struct thread_time *time_of(struct task_struct *task, con
 		return 0;
 	time = bpf_task_storage_get(&thread_times, task, 0, 0);
 	if (!time) {
-		lose_event(task->tgid);
+		if (loses)
+			lose_event(task->tgid);
 		return 0;
 	}
 	return time->epoch == session->epoch ? time : 0;

@@ -48,7 +48,11 @@ func (w *Watch) collectSched(threads []bpf.Thread) error {
 	if err != nil {
 		return err
 	}
-	w.loseTimes(threads, all)
+	missing, err := w.unaccounted(threads, all)
+	if err != nil {
+		return err
+	}
+	w.loseTimes(missing)
 	w.loseMismatches(all)
 	life := map[threadIdentity]recording.ThreadTime{}
 	total := recording.ThreadTime{BlockedNS: map[string]int64{}}
@@ -117,7 +121,7 @@ func timeIdentity(t bpf.ThreadTime) threadIdentity { return threadIdentity{t.Tid
 // midst of a switch.
 func (w *Watch) lookAtTimes(threads []bpf.Thread) ([]bpf.ThreadTime, error) {
 	var all []bpf.ThreadTime
-	for range timeLooks {
+	for look := range timeLooks {
 		live, err := w.c.probes.LiveTimes()
 		if err != nil {
 			return nil, err
@@ -129,7 +133,11 @@ func (w *Watch) lookAtTimes(threads []bpf.Thread) ([]bpf.ThreadTime, error) {
 		all = union(w.times, live, timeIdentity)
 		ended := len(w.times)
 		differs := slices.ContainsFunc(all[ended:], func(t bpf.ThreadTime) bool { return len(t.Mismatches()) > 0 })
-		if !differs && countTimeless(threads, all) == 0 {
+		missing, err := w.unaccounted(threads, all)
+		if err != nil {
+			return nil, err
+		}
+		if missing <= 0 && (!differs || look >= looks) {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -174,16 +182,23 @@ func addTime(sum *recording.ThreadTime, spent bpf.Spent) {
 	sum.Migrations += int64(spent.Migrations)
 }
 
-// loseTimes counts threads whose time is in no account, and in no other loss.
-func (w *Watch) loseTimes(threads []bpf.Thread, all []bpf.ThreadTime) {
+// unaccounted is how many threads have their time in no account, and in no loss.
+func (w *Watch) unaccounted(threads []bpf.Thread, all []bpf.ThreadTime) (int64, error) {
+	losses, err := w.c.probes.Losses()
+	if err != nil {
+		return 0, err
+	}
 	missing := countTimeless(threads, all) - w.timesUnlisted
-	if losses, err := w.c.probes.Losses(); err == nil {
-		for _, l := range losses {
-			if l.Cause == bpf.LossOfTimes || l.Cause == bpf.LossOfTimesInRing {
-				missing -= int64(l.Count)
-			}
+	for _, l := range losses {
+		if l.Cause == bpf.LossOfTimes || l.Cause == bpf.LossOfTimesInRing {
+			missing -= int64(l.Count)
 		}
 	}
+	return missing, nil
+}
+
+// loseTimes counts the threads that no look has found.
+func (w *Watch) loseTimes(missing int64) {
 	if missing > 0 {
 		w.trial.Lost = append(w.trial.Lost, recording.Loss{
 			Cause:  "sched_unlisted",
