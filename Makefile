@@ -10,12 +10,15 @@ export CGO_ENABLED := 0
 # Debian keeps asm/types.h in a directory a machine type.
 export BPF2GO_CFLAGS := -I/usr/include/$(shell uname -m)-linux-gnu
 
-.PHONY: help run build test lint generate bench vm-test clean go
+# Debian's, of the models in Python.
+PYTHON_PACKAGES := python3-requests python3-gevent python3-aiohttp
+
+.PHONY: help run build test lint generate bench article-check vm-test clean go
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' Makefile
 
-run: build ## compare the models with the defaults: the main job (as root)
+run: build python ## compare the models with the defaults: the main job (as root)
 	./weft compare
 
 build: go ## build ./weft
@@ -47,6 +50,10 @@ bench: go ## measure what weft itself costs, against the budgets (as root, about
 		END { print "\nbudget | measured | limit | ok/OVER | how" lines; exit failed }'
 	@$(GO) test -run TestOverheadDoc ./cmd/weft -update
 
+article-check: go ## what the article's instrument, memory_profiler, adds to each Python model (about 1 minute)
+	@$(MAKE) --no-print-directory python PYTHON_PACKAGES="$(PYTHON_PACKAGES) python3-memory-profiler"
+	WEFT_ARTICLE_CHECK=1 $(GO) test ./workload -run TestArticleCheck -count 1 -v
+
 vm-test: go ## run the tests of the probes and of memory's cost on Debian 12's kernel, in qemu
 	.ci/vm 6.1 ./bpf ./collector/cost
 
@@ -59,6 +66,11 @@ go:
 	[ -n "$$found" ] || { echo "Go $(GO_NEEDED) or newer is needed, none was found: see https://go.dev/doc/install"; exit 1; }; \
 	oldest=$$(printf '%s\n' "$$found" "$(GO_NEEDED)" | sort -V | head -n 1); \
 	[ "$$oldest" = "$(GO_NEEDED)" ] || { echo "Go $$found was found, $(GO_NEEDED) or newer is needed: see https://go.dev/doc/install"; exit 1; }
+
+# What the models in Python need. Without it weft leaves them out, and says so.
+.PHONY: python
+python:
+	@{ $(call need,$(PYTHON_PACKAGES)); } || echo "or some models are left out: ./weft compare --list"
 
 # Installs Debian packages that are missing where it can, and else names them.
 define need

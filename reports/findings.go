@@ -40,6 +40,7 @@ func finders() []finder {
 	return []finder{
 		{"events-lost", "something could not be recorded, by cause.", findLost},
 		{"probe-missing", "the kernel or the privileges refused a probe.", findMissing},
+		{"model-skipped", "the host lacks what a model needs, and nobody named it.", findSkipped},
 		{"interrupted", "the run was ended early.", findInterrupted},
 		{"fewer-trials", "a model has fewer measured trials than planned, and nobody interrupted.", findFewer},
 		{"failed-trials", "trials did not do all of their work.", findFailed},

@@ -22,6 +22,9 @@ func findNotReached(v *View, r *recording.Recording) []Finding {
 			waiting = ", waiting most on " + m.Wait
 		}
 		held, advice := heldReach(m, r)
+		if ownConcurrency(v.Run.Plan, m.Name) {
+			advice = fmt.Sprintf("That is what its library takes by itself: the model without .own is told %d.", m.Asked)
+		}
 		if advice == "" {
 			advice = fmt.Sprintf("Raise --latency so that requests overlap, or compare at -c %d.", max(1, int(f.Median)))
 		}
@@ -182,4 +185,9 @@ func helperNames(trials []*recording.Trial) string {
 		parts = append(parts, "…")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// ownConcurrency says that nobody told the model how many: its library decides.
+func ownConcurrency(plan recording.Plan, model string) bool {
+	return slices.ContainsFunc(plan.Details, func(d recording.ModelDetail) bool { return d.Name == model && d.Own })
 }

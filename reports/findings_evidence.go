@@ -175,3 +175,17 @@ func findDigests(v *View, _ *recording.Recording) []Finding {
 		Advice:   "Find out which model read other pages: a cut answer, another origin, another parser.",
 	}}
 }
+
+// findSkipped tells of models that would have been compared.
+func findSkipped(v *View, _ *recording.Recording) []Finding {
+	var list []Finding
+	for _, s := range v.Run.Skipped {
+		list = append(list, Finding{
+			Severity: Remark, Name: "model-skipped", Model: s.Model,
+			Text:     fmt.Sprintf("%s was skipped: %s.", s.Model, s.Reason),
+			Evidence: "found before the first trial",
+			Advice:   join(": ", "To have it in the next run", s.Advice),
+		})
+	}
+	return list
+}

@@ -21,6 +21,15 @@ func TestFindings(t *testing.T) {
 			"go-threads reached 17 of 100 in flight, waiting most on socket read: TIME is not comparable at 100.",
 			"peak in flight, median of 6 trials",
 			"Raise --latency so that requests overlap, or compare at -c 17."}}},
+		{"not reached by the library's own concurrency", func(r *recording.Recording) {
+			for i := range r.Run.Plan.Details {
+				r.Run.Plan.Details[i].Own = r.Run.Plan.Details[i].Name == "go-threads"
+			}
+			each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 6 })
+		}, []Finding{{Warning, "concurrency-not-reached", "go-threads",
+			"go-threads reached 6 of 100 in flight, waiting most on socket read: TIME is not comparable at 100.",
+			"peak in flight, median of 6 trials",
+			"That is what its library takes by itself: the model without .own is told 100."}}},
 		{"not reached in warm-up only", func(r *recording.Recording) {
 			each(r, "go-threads", recording.Warmup, func(t *recording.Trial) { t.Origin.PeakInFlight = 17 })
 		}, nil},
@@ -82,6 +91,12 @@ func TestFindings(t *testing.T) {
 			"Probe sock: sock_send_length is missing: what it counts is not in this report.",
 			"no such tracepoint; trials 1, 2",
 			"Run weft as root on a kernel that has it: docs/architecture.md lists the hooks."}}},
+		{"skipped", func(r *recording.Recording) {
+			r.Run.Skipped = []recording.Skipped{{Model: "py-gevent", Reason: "/usr/bin/python3 has no gevent", Advice: "apt-get install python3-gevent"}}
+		}, []Finding{{Remark, "model-skipped", "py-gevent",
+			"py-gevent was skipped: /usr/bin/python3 has no gevent.",
+			"found before the first trial",
+			"To have it in the next run: apt-get install python3-gevent"}}},
 		{"interrupted", func(r *recording.Recording) {
 			r.Run.Interrupted = true
 			r.Trials = r.Trials[:8]

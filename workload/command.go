@@ -26,8 +26,8 @@ type Command struct {
 	Credential *syscall.Credential // whom to run as; nil is weft's own user
 }
 
-// ModelCommand returns the command that runs a model inside the executable at
-// path, which is weft itself.
+// ModelCommand returns the command that runs a model in Go inside the executable
+// at path, which is weft itself. For a model in Python see [Python.Command].
 func ModelCommand(path string, m Model, cfg Config) Command {
 	return Command{Path: path, Args: []string{childName, m.Name}, Config: cfg}
 }

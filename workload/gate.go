@@ -51,9 +51,20 @@ import (
 //	heap 1234
 //	<1234 bytes>
 //
-// A child without such a profile answers "heap 0". Children should use one
-// thread for all of this in a trial that is not profiled, so that the protocol
-// adds nothing to what is measured.
+// A child that knows what is in use by stack, and not how to write pprof,
+// answers with JSON instead, likewise counted and without a line end:
+//
+//	stacks 1234
+//	{"frames": [{"function": "html.parser.HTMLParser.goahead", "file": "/usr/lib/…/parser.py", "line": 170}, …],
+//	 "stacks": [{"count": 23, "size": 4711, "cut": false, "frames": [0, 3, 5]}, …]}
+//
+// A stack is that of the allocations of count objects in use, size bytes in all;
+// it lists frames by their place in the list, the one that allocated first, and
+// is cut if its root is missing. An unknown function has an empty name.
+//
+// A child with neither, or without another one, answers "heap 0". Children should use one thread for all
+// of this in a trial that is not profiled, so that the protocol adds nothing to
+// what is measured.
 const (
 	gateIn  = 3 // the child reads weft's words here
 	gateOut = 4 // and writes its own here
@@ -64,6 +75,7 @@ const (
 	wordReady  = "ready"
 	wordGo     = "go"
 	wordHeap   = "heap"
+	wordStacks = "stacks"
 	wordDone   = "done"
 	wordExit   = "exit"
 	wordFailed = "failed"
@@ -71,7 +83,7 @@ const (
 
 const (
 	maxLine = 64 << 10  // bytes of one line, its end included
-	maxHeap = 256 << 20 // bytes of one heap profile
+	maxHeap = 256 << 20 // bytes of one answer to heap
 )
 
 // DefaultTimeout is the longest that one request may take.
@@ -84,6 +96,7 @@ type Config struct {
 	Concurrency int    `json:"concurrency"`     // most requests in flight
 	KeepAlive   bool   `json:"keepalive"`       // reuse connections
 	TimeoutNS   int64  `json:"timeout_ns"`      // of one request, its connection included; 0 is DefaultTimeout
+	Own         bool   `json:"own"`             // as many in flight as the library takes by itself, whatever concurrency says
 	Profile     bool   `json:"profile"`         // sample the heap, answer to heap
 	Model       string `json:"model,omitempty"` // the model's name, told to external programs
 }

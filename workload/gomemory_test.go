@@ -60,7 +60,7 @@ func TestGoMemoryOfAnotherGo(t *testing.T) {
 // at the end are in its heap.
 func TestGoMemoryGrows(t *testing.T) {
 	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = origin.MinPageBytes })
-	for _, m := range Models() {
+	for _, m := range goModels() {
 		t.Run(m.Name, func(t *testing.T) {
 			ctx := within(t, 20*time.Second)
 			p := launchModel(t, ctx, m.Name, Config{URL: h.URL(), Requests: 2003, Concurrency: m.Concurrency(7), KeepAlive: true})

@@ -101,8 +101,8 @@ func tooLow(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrLimit}, args...)...)
 }
 
-// checkFiles looks at RLIMIT_NOFILE. Go programs, children and origin, raise
-// the soft limit to the hard one when they start, so the hard one counts.
+// checkFiles looks at RLIMIT_NOFILE. Children and origin raise the soft limit to
+// the hard one when they start, so the hard one counts.
 func (l Limits) checkFiles(d Demand) error {
 	limit, err := l.Rlimit(unix.RLIMIT_NOFILE)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +24,57 @@ func TestMain(m *testing.M) {
 	case os.Args[0] == badChildName:
 		os.Exit(badChild(os.Args[1]))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if python, err := scripts(); err == nil {
+		python.Close()
+	}
+	os.Exit(code)
 }
+
+// pythonEnv names another interpreter than the default, for the tests.
+const pythonEnv = "WEFT_TEST_PYTHON"
+
+// scripts are the models in Python.
+var scripts = sync.OnceValues(func() (*Python, error) {
+	interpreter, err := FindPython(os.Getenv(pythonEnv))
+	if err != nil {
+		return nil, err
+	}
+	return OpenPython(interpreter)
+})
+
+// lacking is what this host lacks for models, by their names.
+var lacking = sync.OnceValue(func() map[string]error {
+	lacks := make(map[string]error)
+	interpreter, err := FindPython(os.Getenv(pythonEnv))
+	found := CheckPython(context.Background(), interpreter, nil, Models())
+	for _, m := range Models() {
+		switch {
+		case m.Python() && err != nil:
+			lacks[m.Name] = err
+		case m.Python() && found[m.Name].Lacks != nil:
+			lacks[m.Name] = found[m.Name].Lacks
+		}
+	}
+	return lacks
+})
+
+// needModel skips a test of a model that this host lacks something for, or fails
+// it where everything has to be there.
+func needModel(t testing.TB, m Model) {
+	t.Helper()
+	lacks := lacking()[m.Name]
+	switch {
+	case lacks == nil:
+	case os.Getenv("WEFT_TEST_ALL") != "":
+		t.Fatal(lacks)
+	default:
+		t.Skip(lacks)
+	}
+}
+
+// goModels are those that run in weft's own executable.
+func goModels() []Model { return slices.DeleteFunc(Models(), Model.Python) }
 
 func self(t testing.TB) string {
 	t.Helper()
@@ -80,6 +131,14 @@ func launchModel(t testing.TB, ctx context.Context, name string, cfg Config) *Pr
 		t.Fatal(err)
 	}
 	command := ModelCommand(self(t), m, cfg)
+	if m.Python() {
+		needModel(t, m)
+		python, err := scripts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		command = python.Command(m, cfg)
+	}
 	// A child built with -race would sleep for a second at its end.
 	command.Env = append(Environ(), "GORACE=atexit_sleep_ms=0")
 	p, err := Start(ctx, command)

@@ -13,11 +13,16 @@ type Model struct {
 	Summary    string // half a line for --list
 	Sequential bool   // never has more than one request in flight
 	Threads    bool   // has one operating system thread for each request in flight
+	Own        bool   // has as many requests in flight as its library takes by itself
 	HeapPprof  bool   // answers to heap with a pprof profile
+	HeapStacks bool   // answers to heap with stacks
 
 	// run does the whole scenario and returns when every page is finished.
 	// Nil for a model that is an external program.
 	run func(*fetch)
+
+	script    string    // of a model in Python: its file under python/, else empty
+	libraries []library // what the script needs beside Python's standard library
 }
 
 // ErrModel is the name of a model that does not exist.
@@ -52,16 +57,47 @@ func Models() []Model {
 			Summary:   "one goroutine a request with net/http, as people write it",
 			HeapPprof: true,
 			run:       runNetHTTP,
+		}, {
+			Name:       "py-sequential",
+			Summary:    "one request after another with requests, one connection",
+			Sequential: true, HeapStacks: true,
+			script: "py_sequential.py", libraries: []library{requests},
+		}, {
+			Name:    "py-threads",
+			Summary: "requests in the threads of a ThreadPoolExecutor",
+			Threads: true, HeapStacks: true,
+			script: "py_threads.py", libraries: []library{requests},
+		}, {
+			Name:       "py-gevent",
+			Summary:    "requests, patched to wait in gevent's loop, one greenlet a task",
+			HeapStacks: true,
+			script:     "py_gevent.py", libraries: []library{requests, gevent},
+		}, {
+			Name:       "py-asyncio",
+			Summary:    "aiohttp, one coroutine a task on one event loop",
+			HeapStacks: true,
+			script:     "py_asyncio.py", libraries: []library{aiohttp},
 		},
 	}
 }
 
-// Lookup finds a model by its name. An unknown name is ErrModel, with the
-// names that are known.
+// ownSuffix ends the name of a model whose pool is as large as its library makes
+// it when nobody says how large: "py-threads.own" beside "py-threads".
+const ownSuffix = ".own"
+
+// Lookup finds a model by its name, with ownSuffix or without. An unknown name is
+// ErrModel, with the names that are known.
 func Lookup(name string) (Model, error) {
 	models := Models()
-	i := slices.IndexFunc(models, func(m Model) bool { return m.Name == name })
-	if i >= 0 {
+	base, own := strings.CutSuffix(name, ownSuffix)
+	i := slices.IndexFunc(models, func(m Model) bool { return m.Name == base && (!own || m.HasOwn()) })
+	switch {
+	case i >= 0 && own:
+		m := models[i]
+		m.Name, m.Own = name, true
+		m.Summary += ", as many as the library takes by itself"
+		return m, nil
+	case i >= 0:
 		return models[i], nil
 	}
 	names := make([]string, len(models))
@@ -70,6 +106,16 @@ func Lookup(name string) (Model, error) {
 	}
 	return Model{}, fmt.Errorf("%w %q: one of %s", ErrModel, cut(name), strings.Join(names, ", "))
 }
+
+// HasOwn reports whether the model's library has a concurrency of its own.
+func (m Model) HasOwn() bool { return m.Python() && !m.Sequential }
+
+// OwnName is the name of the model with its library's own concurrency.
+func (m Model) OwnName() string { return m.Name + ownSuffix }
+
+// Python reports whether the model is a Python script: then it is run by
+// [Python.Command], and may lack what it needs on this host.
+func (m Model) Python() bool { return m.script != "" }
 
 // Concurrency returns how many requests the model has in flight at most when
 // it is asked for n.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,12 +53,53 @@ func TestModels(t *testing.T) {
 	}
 }
 
+// TestOwnConcurrency: the libraries' own pools, whatever they are asked for.
+func TestOwnConcurrency(t *testing.T) {
+	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = origin.MinPageBytes })
+	// Of concurrent.futures, since Python 3.8; gevent's pool has no bound; aiohttp's connector has 100.
+	threads := int64(min(32, hostCPUs(t)+4))
+	for name, want := range map[string]int64{"py-threads.own": threads, "py-gevent.own": 109, "py-asyncio.own": 100} {
+		t.Run(name, func(t *testing.T) {
+			ctx := within(t, 20*time.Second)
+			if err := h.Begin(ctx, 109); err != nil { // gives up when no more come
+				t.Fatal(err)
+			}
+			p := startModel(t, ctx, name, Config{URL: h.URL(), Requests: 109, Concurrency: 7, KeepAlive: true, Own: true})
+			if err := p.Go(); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := h.Held(ctx); err != nil || int64(n) != want {
+				t.Errorf("%d held, want %d: %v", n, want, err)
+			}
+			if err := h.Release(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := p.Done(ctx); err != nil || r.Units != 109 {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+}
+
+// hostCPUs is os.cpu_count of Python before 3.13, which does not look at what
+// this process may use.
+func hostCPUs(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(text), "processor\t:")
+}
+
 func TestControlTrial(t *testing.T) {
 	for _, m := range Models() {
-		r := runModel(t, m.Name, Config{URL: "http://127.0.0.1:1", Requests: 0, Concurrency: 5})
-		if r.Units != 0 || r.EndNS != r.StartNS || r.AllocObjects > 500 {
-			t.Errorf("%s: no work was %+v", m.Name, r)
-		}
+		t.Run(m.Name, func(t *testing.T) {
+			r := runModel(t, m.Name, Config{URL: "http://127.0.0.1:1", Requests: 0, Concurrency: 5})
+			if r.Units != 0 || r.EndNS != r.StartNS || r.AllocObjects > 500 {
+				t.Errorf("no work was %+v", r)
+			}
+		})
 	}
 }
 
@@ -84,17 +126,7 @@ func TestThreadsWhenHeld(t *testing.T) {
 			if m.Threads != (threads >= 23) || threads > 23+12 {
 				t.Errorf("%d threads", threads)
 			}
-			polls, poller := 1, 1
-			if m.Threads || m.Name == "go-eventloop" {
-				poller = 0
-			}
-			if m.Threads {
-				polls = 0
-			}
-			links := descriptorsOf(t, p.PID())
-			if links["anon_inode:[eventpoll]"] != polls || links["anon_inode:[eventfd]"] != poller {
-				t.Errorf("descriptors %v, want %d epoll sets, %d network pollers", links, polls, poller)
-			}
+			checkPolls(t, m, p.PID())
 			if err := h.Release(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -109,6 +141,22 @@ func TestThreadsWhenHeld(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// checkPolls looks for what a model waits by.
+func checkPolls(t *testing.T, m Model, pid int) {
+	t.Helper()
+	polls, poller := 1, 1
+	if m.Threads || m.Python() || m.Name == "go-eventloop" {
+		poller = 0 // which is Go's
+	}
+	if m.Threads || m.Name == "py-sequential" {
+		polls = 0
+	}
+	links := descriptorsOf(t, pid)
+	if links["anon_inode:[eventpoll]"] != polls || (!m.Python() && links["anon_inode:[eventfd]"] != poller) {
+		t.Errorf("descriptors %v, want %d epoll sets, %d network pollers", links, polls, poller)
 	}
 }
 
@@ -147,7 +195,7 @@ func TestEqualAllocations(t *testing.T) {
 	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = origin.MinPageBytes })
 	const requests, tolerance = 1009, 0.10
 	var bytes, objects float64
-	for _, m := range Models() {
+	for _, m := range goModels() {
 		name := m.Name
 		r := runModel(t, name, Config{URL: h.URL(), Requests: requests, Concurrency: m.Concurrency(5), KeepAlive: true})
 		if r.Units != requests {

@@ -104,7 +104,7 @@ func (p Plan) Trials() []Trial {
 	rounds(p.Runs, Measured, true)
 	for range p.Held {
 		for _, model := range p.Models {
-			for _, concurrency := range heldAt(p.concurrency(model)) {
+			for _, concurrency := range p.heldAt(model) {
 				add(model, Held, concurrency)
 			}
 		}
@@ -116,8 +116,11 @@ func (p Plan) Trials() []Trial {
 
 // heldAt returns the concurrencies of a pair of held trials. What a task costs
 // is the difference of the two, over the difference in tasks.
-func heldAt(concurrency int) []int {
-	if few := max(1, concurrency/10); few < concurrency {
+// A model that decides itself how many there are is asked once.
+func (p Plan) heldAt(model string) []int {
+	concurrency := p.concurrency(model)
+	m, err := Lookup(model)
+	if few := max(1, concurrency/10); few < concurrency && err == nil && !m.Own {
 		return []int{few, concurrency}
 	}
 	return []int{concurrency}
@@ -133,8 +136,9 @@ func (p Plan) concurrency(model string) int {
 
 // Config returns what the child of trial t is told; timeout is of a request.
 func (p Plan) Config(t Trial, url string, timeout time.Duration) Config {
+	m, err := Lookup(t.Model)
 	return Config{
-		URL: url, Requests: t.Requests, Concurrency: t.Concurrency, KeepAlive: p.KeepAlive,
+		URL: url, Requests: t.Requests, Concurrency: t.Concurrency, KeepAlive: p.KeepAlive, Own: err == nil && m.Own,
 		TimeoutNS: timeout.Nanoseconds(), Profile: t.Kind == Profiled, Model: t.Model,
 	}
 }
@@ -145,7 +149,18 @@ const (
 	heldCost    = 50 * time.Millisecond  // waiting until all wait, and measuring
 	profileCost = 100 * time.Millisecond // attaching, resolving symbols
 	requestCost = 800 * time.Microsecond // CPU of one request, origin and child
+
+	pythonTrialCost   = 300 * time.Millisecond // importing
+	pythonRequestCost = 4 * time.Millisecond   // parsing, most of it, on one thread at a time
 )
+
+// costs are those of a trial and of a request of the model.
+func (t Trial) costs() (trial, request time.Duration) {
+	if m, err := Lookup(t.Model); err == nil && m.Python() {
+		return pythonTrialCost, pythonRequestCost
+	}
+	return trialCost, requestCost
+}
 
 // Estimate is roughly how long the whole plan takes with an origin that
 // answers after the latency, at most rate pages a second (0 is no limit).
@@ -159,15 +174,16 @@ func (p Plan) Estimate(latency time.Duration, rate float64) time.Duration {
 
 // Estimate is roughly how long the trial takes, its start and end included.
 func (t Trial) Estimate(latency time.Duration, rate float64) time.Duration {
-	return trialCost + t.work(latency, rate)
+	trial, request := t.costs()
+	return trial + t.work(latency, rate, request)
 }
 
-func (t Trial) work(latency time.Duration, rate float64) time.Duration {
+func (t Trial) work(latency time.Duration, rate float64, request time.Duration) time.Duration {
 	if t.Requests == 0 {
 		return 0
 	}
 	waves := (t.Requests + t.Concurrency - 1) / t.Concurrency
-	cpu := time.Duration(t.Requests) * requestCost
+	cpu := time.Duration(t.Requests) * request
 	work := time.Duration(waves)*latency + cpu
 	if rate > 0 {
 		work = max(work, time.Duration(float64(t.Requests)/rate*float64(time.Second)))

@@ -55,6 +55,27 @@ func TestPlanCheckValid(t *testing.T) {
 	}
 }
 
+// TestPlanOwn: a model with its library's own concurrency is told so, and held
+// once: how many it holds is not ours to say.
+func TestPlanOwn(t *testing.T) {
+	p := Plan{Models: []string{"py-threads.own", "py-threads"}, Held: 1, Requests: 23, Concurrency: 20}
+	if err := p.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, trial := range p.Trials() {
+		got = append(got, fmt.Sprintf("%s %d %v", trial.Model, trial.Hold, p.Config(trial, "http://h", 0).Own))
+	}
+	if want := "py-threads.own 20 true, py-threads 2 false, py-threads 20 false"; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+	for _, name := range []string{"py-sequential.own", "go-threads.own", ".own", "py-threads.own.own"} {
+		if _, err := Lookup(name); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
 func TestPlanConfig(t *testing.T) {
 	p := Plan{Models: []string{"go-nethttp"}, Profiled: 1, Requests: 23, Concurrency: 5, KeepAlive: true}
 	got := p.Config(p.Trials()[0], "http://h", 3*time.Second)
@@ -81,6 +102,9 @@ func TestEstimate(t *testing.T) {
 		{Plan{Models: []string{"go-sequential"}, Runs: 3, Held: 1, Profiled: 1, Controls: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 145 * time.Second, 150 * time.Second},
 		// A held trial at a tenth of the concurrency takes ten times the latency.
 		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 3190 * time.Millisecond, 4 * time.Second},
+		// Importing and parsing take longer in Python.
+		{plan("py-asyncio"), 20 * time.Millisecond, 0, 3 * time.Second, 8 * time.Second},
+		{Plan{Models: []string{"py-asyncio"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, pythonTrialCost, pythonTrialCost},
 		{Plan{Models: []string{"go-threads"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, trialCost, trialCost},
 	} {
 		if got := c.plan.Estimate(c.latency, c.rate); got < c.min || got > c.max {

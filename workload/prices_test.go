@@ -44,8 +44,9 @@ func TestParsePage(t *testing.T) {
 	}
 }
 
-func TestParsePageWrong(t *testing.T) {
-	for name, change := range map[string][2]string{
+// wrongPages are the changes that make onePage wrong: what to replace, and by what.
+func wrongPages() map[string][2]string {
+	return map[string][2]string{
 		"another route":     {`data-to="lviv"`, `data-to="odesa"`},
 		"another day":       {"2018-03-01", "2018-03-02"},
 		"no route":          {`data-from="kyiv"`, ""},
@@ -68,7 +69,11 @@ func TestParsePageWrong(t *testing.T) {
 		"list before route": {"<main", "<article class=departure></article><main"},
 		"huge token":        {"<title>", "<title>" + strings.Repeat("x", maxToken+1)},
 		"nothing":           {onePage, ""},
-	} {
+	}
+}
+
+func TestParsePageWrong(t *testing.T) {
+	for name, change := range wrongPages() {
 		text := strings.Replace(onePage, change[0], change[1], 1)
 		if text == onePage {
 			t.Errorf("%s: no change", name)

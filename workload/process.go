@@ -163,33 +163,41 @@ func (p *Process) Release() error {
 	return p.say(wordExit)
 }
 
-// Heap asks for a heap profile: gzipped pprof, in the sample types of
-// runtime/pprof, empty if the child has none. The child collects its garbage
-// first. Only children whose Config says Profile are asked.
-func (p *Process) Heap(ctx context.Context) ([]byte, error) {
+// Heap is a child's answer to heap: a gzipped pprof profile in the sample types
+// of runtime/pprof, or what is in use by stack, as JSON, see the gate protocol.
+// Neither is checked yet. Data is empty if the child has no such thing.
+type Heap struct {
+	Stacks bool // Data is JSON
+	Data   []byte
+}
+
+// Heap asks for a heap profile. The child collects its garbage first. Only
+// children whose Config says Profile are asked.
+func (p *Process) Heap(ctx context.Context) (Heap, error) {
 	if !p.cfg.Profile {
-		return nil, errors.New("ask for heap: the child was not started to be profiled")
+		return Heap{}, errors.New("ask for heap: the child was not started to be profiled")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.say(wordHeap); err != nil {
-		return nil, err
+		return Heap{}, err
 	}
 	for {
 		word, rest, err := p.next(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("wait for heap: %w", err)
+			return Heap{}, fmt.Errorf("wait for heap: %w", err)
 		}
 		switch {
 		case word == wordDone && p.result == nil:
 			// The work ended just as it was asked.
 			if err := p.keep(rest); err != nil {
-				return nil, err
+				return Heap{}, err
 			}
-		case word == wordHeap:
-			return p.readHeap(ctx, rest)
+		case word == wordHeap, word == wordStacks:
+			data, err := p.readHeap(ctx, rest)
+			return Heap{Stacks: word == wordStacks, Data: data}, err
 		default:
-			return nil, unexpected(wordHeap, word, rest)
+			return Heap{}, unexpected(wordHeap, word, rest)
 		}
 	}
 }
@@ -199,13 +207,13 @@ func (p *Process) readHeap(ctx context.Context, size string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
-	var profile []byte
+	var data []byte
 	err = p.bounded(ctx, func() error {
 		// Read in pieces: the size is what the child says, and only what it
 		// sends takes memory.
 		var err error
-		profile, err = io.ReadAll(io.LimitReader(p.in, int64(n)))
-		if err == nil && len(profile) < n {
+		data, err = io.ReadAll(io.LimitReader(p.in, int64(n)))
+		if err == nil && len(data) < n {
 			err = io.ErrUnexpectedEOF
 		}
 		return err
@@ -213,7 +221,7 @@ func (p *Process) readHeap(ctx context.Context, size string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read heap: %w", err)
 	}
-	return profile, nil
+	return data, nil
 }
 
 // Done waits until the work is over and returns what the child says of it.

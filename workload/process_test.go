@@ -280,7 +280,12 @@ func TestHeap(t *testing.T) {
 	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = 30 << 10 })
 	for _, m := range Models() {
 		t.Run(m.Name, func(t *testing.T) {
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, 60*time.Second)
+			check, again, rate := checkHeap, checkHeap, int64(profileRate)
+			if m.Python() {
+				check, again, rate = checkHeapStacks, checkNoHeap, 1
+				needModel(t, m)
+			}
 			concurrency := m.Concurrency(23)
 			if err := h.Begin(ctx, concurrency); err != nil {
 				t.Fatal(err)
@@ -293,16 +298,16 @@ func TestHeap(t *testing.T) {
 			if err != nil || waiting != concurrency {
 				t.Fatalf("%d held, want %d: %v", waiting, concurrency, err)
 			}
-			checkHeap(t, p, ctx)
+			check(t, p, ctx)
 			if err := h.Release(ctx); err != nil {
 				t.Fatal(err)
 			}
-			checkHeap(t, p, ctx) // while it works, or at its end
+			again(t, p, ctx) // while it works, or at its end
 			r, err := p.Done(ctx)
-			if err != nil || r.Units != 29 || r.MemProfileRate != profileRate {
+			if err != nil || r.Units != 29 || r.MemProfileRate != rate {
 				t.Errorf("%+v, %v", r, err)
 			}
-			checkHeap(t, p, ctx)
+			again(t, p, ctx)
 			if err := p.Release(); err != nil {
 				t.Fatal(err)
 			}
@@ -315,17 +320,42 @@ func TestHeap(t *testing.T) {
 
 func checkHeap(t *testing.T, p *Process, ctx context.Context) {
 	t.Helper()
-	profile, err := p.Heap(ctx)
-	if err != nil {
-		t.Fatal(err)
+	heap, err := p.Heap(ctx)
+	if err != nil || heap.Stacks {
+		t.Fatal(heap.Stacks, err)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(profile))
+	z, err := gzip.NewReader(bytes.NewReader(heap.Data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(z)
 	if err != nil || !bytes.Contains(text, []byte("inuse_space")) || !bytes.Contains(text, []byte("workload.")) {
 		t.Errorf("profile of %d bytes does not look like one: %v", len(text), err)
+	}
+}
+
+// checkHeapStacks looks for the work's own functions, and for none of the
+// profile's.
+func checkHeapStacks(t *testing.T, p *Process, ctx context.Context) {
+	t.Helper()
+	heap, err := p.Heap(ctx)
+	if err != nil || !heap.Stacks {
+		t.Fatal(heap.Stacks, err)
+	}
+	for text, want := range map[string]bool{
+		`"weft_child.main"`: true, `.<module>", "file": "weft/workload/python/py_`: true, "weft_heap": false,
+	} {
+		if bytes.Contains(heap.Data, []byte(text)) != want {
+			t.Errorf("%q in the stacks: %v, want %v\n%.2000s", text, !want, want, heap.Data)
+		}
+	}
+}
+
+// checkNoHeap looks for nothing: a Python child answers once.
+func checkNoHeap(t *testing.T, p *Process, ctx context.Context) {
+	t.Helper()
+	if heap, err := p.Heap(ctx); err != nil || heap.Stacks || len(heap.Data) > 0 {
+		t.Errorf("%d bytes, %v", len(heap.Data), err)
 	}
 }
 

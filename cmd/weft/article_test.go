@@ -56,7 +56,11 @@ func TestArticle(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.args, got, test.want)
 		}
-		if p.Controls != 1 || p.Profiled != 1 || len(p.Models) != 5 || p.Models[0] != "go-sequential" {
+		models := 9
+		if opts.article {
+			models = 12
+		}
+		if p.Controls != 1 || p.Profiled != 1 || len(p.Models) != models || p.Models[0] != "go-sequential" {
 			t.Errorf("%s: plan %+v", test.args, p)
 		}
 	}

@@ -100,7 +100,11 @@ func unwatched(ctx context.Context, c *comparison, trial workload.Trial) (spent,
 		return spent{}, err
 	}
 	cfg := c.options.plan.Config(trial, c.origin.URL(), workload.DefaultTimeout)
-	child, err := workload.Start(ctx, workload.ModelCommand(c.exe, model, cfg))
+	command, err := c.command(model, cfg)
+	if err != nil {
+		return spent{}, err
+	}
+	child, err := workload.Start(ctx, command)
 	if err != nil {
 		return spent{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,6 +33,8 @@ type compareOptions struct {
 	quiet   bool
 	json    bool
 	list    bool
+	python  string // the interpreter, empty for the system's
+	named   bool   // the models were named: each has to run
 	command []string
 	tables  collector.Options // the kernel side's tables; the zero value is their default sizes
 }
@@ -58,7 +61,8 @@ func compareCommand() *cobra.Command {
 			"costs; one that is profiled; and one without work: what the program costs before any.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
-			"where these flags are not given. It has no warm-up, because one of go-sequential would take half a\n" +
+			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
+			"py-asyncio.own: the same with as many in flight as the library takes by itself. It has no warm-up, because one of go-sequential would take half a\n" +
 			"minute, in which what a first trial pays for does not show. With --url the latency is that origin's.",
 		Example: "  sudo weft compare\n" +
 			"  sudo weft compare -n 1000 -c 500 --latency 100ms --models go-threads,go-goroutines\n" +
@@ -67,7 +71,7 @@ func compareCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.list {
-				return listModels(cmd.OutOrStdout())
+				return listModels(cmd.Context(), cmd.OutOrStdout(), opts.python)
 			}
 			if err := opts.settle(cmd.Flags()); err != nil {
 				return err
@@ -85,8 +89,9 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.IntVarP(&opts.plan.Concurrency, "concurrency", "c", 100, "requests to have in flight at once")
 	flags.IntVarP(&opts.plan.Runs, "runs", "r", 6, "measured trials a model")
 	flags.IntVarP(&opts.plan.Warmups, "warmup", "w", 1, "trials a model that are thrown away, first")
-	flags.StringSliceVarP(&opts.plan.Models, "models", "m", modelNames(), "models, the first is the baseline")
-	flags.BoolVar(&opts.list, "list", false, "list the models and exit")
+	flags.StringSliceVarP(&opts.plan.Models, "models", "m", modelNames(), "models, the first is the baseline; one that is named has to run")
+	flags.BoolVar(&opts.list, "list", false, "list the models, and whether they can run here, and exit")
+	flags.StringVar(&opts.python, "python", "", "`INTERPRETER` of the models in Python (default "+workload.SystemPython+")")
 	originFlags(flags, &opts.origin)
 	flags.BoolVar(&opts.noReuse, "no-keepalive", false, "open a connection for each request")
 	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task")
@@ -110,6 +115,19 @@ func articleFlags() []articleFlag {
 	}
 }
 
+// articleModels are all models, and beside each whose library has a concurrency of its own one with that: nobody
+// knows which the article had.
+func articleModels() []string {
+	var names []string
+	for _, m := range workload.Models() {
+		names = append(names, m.Name)
+		if m.HasOwn() {
+			names = append(names, m.OwnName())
+		}
+	}
+	return names
+}
+
 func articleText() string {
 	var parts []string
 	for _, a := range articleFlags() {
@@ -120,10 +138,14 @@ func articleText() string {
 
 // settle does what flags mean for other flags.
 func (o *compareOptions) settle(flags *pflag.FlagSet) error {
+	o.named = flags.Changed("models")
 	if err := checkURLAlone(flags, o.url); err != nil {
 		return err
 	}
 	if o.article {
+		if !o.named {
+			o.plan.Models = articleModels()
+		}
 		return setArticle(flags)
 	}
 	return nil
@@ -167,10 +189,24 @@ func modelNames() []string {
 	return names
 }
 
-func listModels(out io.Writer) error {
+func listModels(ctx context.Context, out io.Writer, python string) error {
+	as, err := userBehindSudo(os.Getenv)
+	if err != nil {
+		return err
+	}
+	found, _, err := availability(ctx, python, as, pythonModels(modelNames()))
+	if err != nil {
+		return err
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, m := range workload.Models() {
-		fmt.Fprintf(table, "%s\t%s\n", m.Name, m.Summary)
+		can := found[m.Name].Runtime
+		if !m.Python() {
+			can = runtime.Version()
+		} else if lacks := found[m.Name].Lacks; lacks != nil {
+			can = "not available: " + lacks.Reason + ": " + lacks.Advice
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", m.Name, m.Summary, can)
 	}
 	return table.Flush()
 }
@@ -229,6 +265,9 @@ func (c *comparison) prepare(ctx context.Context) error {
 	}
 	if c.exe, err = os.Executable(); err != nil {
 		return fmt.Errorf("find weft's own file: %w", err)
+	}
+	if err := c.lookAtPython(ctx); err != nil {
+		return err
 	}
 	if err := c.openOrigin(ctx); err != nil {
 		return err

@@ -28,9 +28,25 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	}
 	contains(t, "the report", out, "go-sequential", "go-threads", "go-goroutines", "go-eventloop", "go-nethttp", "0 events lost", "run.json", "report.html")
 	rec := openRecording(t, dir)
+	models, sequential := len(rec.Run.Plan.Models), 0
+	for _, d := range rec.Run.Plan.Details {
+		if d.Sequential {
+			sequential++
+		}
+	}
+	if models+len(rec.Run.Skipped) != 9 {
+		t.Errorf("%d models and %d skipped", models, len(rec.Run.Skipped))
+	}
+	for _, s := range rec.Run.Skipped {
+		t.Logf("without %+v", s)
+		contains(t, "the report", out, s.Model+" was skipped", "apt-get install")
+	}
+	if len(rec.Run.Skipped) > 0 && os.Getenv("WEFT_TEST_ALL") != "" {
+		t.Error("not all models can run here")
+	}
 	checkPage(t, rec)
 	// Warm-up, measured, held, profiled, control; held once only where one request is in flight at most.
-	if want := 5*(1+2+2+1+1) - 1; len(rec.Trials) != want {
+	if want := models*(1+2+2+1+1) - sequential; len(rec.Trials) != want {
 		t.Errorf("%d trials, want %d", len(rec.Trials), want)
 	}
 	checkPlan(t, rec.Run.Plan)
@@ -50,6 +66,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkMemory(t, trial)
 	}
 	checkProfiles(t, rec)
+	checkPythonProfiles(t, rec)
 }
 
 // unitsOf is how many pages a trial of these tests has to fetch: none, with no request and no connection to the
@@ -68,7 +85,8 @@ func checkPlan(t *testing.T, plan recording.Plan) {
 		t.Fatalf("plan %+v", plan)
 	}
 	for i, d := range plan.Details {
-		if d.Name != plan.Models[i] || d.Summary == "" || d.Sequential != (d.Name == "go-sequential") || d.ThreadPerTask != (d.Name == "go-threads") {
+		if d.Name != plan.Models[i] || d.Summary == "" || d.Runtime == "" ||
+			d.Sequential != strings.HasSuffix(d.Name, "-sequential") || d.ThreadPerTask != strings.HasSuffix(d.Name, "-threads") {
 			t.Errorf("model %d is %s: %+v", i, plan.Models[i], d)
 		}
 	}
@@ -125,6 +143,12 @@ func checkBytes(t *testing.T, trial *recording.Trial) {
 // checkGoMemory wants the parts of a Go child's memory to sum to its RSS, at both gates.
 func checkGoMemory(t *testing.T, trial *recording.Trial) {
 	t.Helper()
+	if !strings.HasPrefix(trial.Model, "go-") {
+		if len(trial.GoMemory) > 0 {
+			t.Errorf("trial %d, %s: %+v", trial.Number, trial.Model, trial.GoMemory)
+		}
+		return
+	}
 	for _, point := range []string{recording.AtGate, recording.AtEnd} {
 		m, ok := trial.GoMemory[point]
 		sum := m.HeapLive + m.HeapDead + m.Stacks + m.Runtime + m.FileBacked + m.Rest
@@ -217,6 +241,32 @@ func checkProfiles(t *testing.T, rec *recording.Recording) {
 		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", kind.Name, "--model", "go-threads")
 		if code != exitOK || !strings.HasPrefix(out, "<svg ") {
 			t.Errorf("svg of %s: exit %d, %s\n%.300s", kind.Name, code, log, out)
+		}
+	}
+}
+
+// checkPythonProfiles looks for the function that waits for the answer in each model: what it has made is in use.
+func checkPythonProfiles(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	holders := map[string]string{
+		"py-sequential": "weft_requests.Client.get", "py-threads": "weft_requests.Client.get",
+		"py-gevent": "weft_requests.Client.get", "py-asyncio": "aiohttp.client.ClientSession._request",
+	}
+	for model, function := range holders {
+		if !slices.Contains(rec.Run.Plan.Models, model) {
+			continue // it was skipped
+		}
+		path := filepath.Join(rec.Dir, model+".pb.gz")
+		for _, sample := range []string{"inuse_space", "inuse_objects"} {
+			out, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=1000", "-nodefraction=0", "-sample_index="+sample, path).CombinedOutput()
+			if err != nil {
+				t.Errorf("go tool pprof: %v\n%s", err, out)
+			}
+			contains(t, model+", "+sample, string(out), function, "weft_child.main")
+		}
+		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", "heap", "--model", model)
+		if code != exitOK || !strings.HasPrefix(out, "<svg ") || !strings.Contains(out, "weft_child.main") {
+			t.Errorf("heap of %s: exit %d, %s\n%.300s", model, code, log, out)
 		}
 	}
 }

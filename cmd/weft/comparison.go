@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/weft-profiler/weft/collector"
@@ -24,6 +25,9 @@ type comparison struct {
 	out, log  io.Writer
 	user      *sudoUser
 	exe       string
+	python    *workload.Python  // runs the models in Python; nil where there are none
+	runtimes  map[string]string // what they run on, by model
+	skipped   []recording.Skipped
 	origin    *origin.Handle
 	collector *collector.Collector
 	writer    *recording.Writer
@@ -93,6 +97,7 @@ func (c *comparison) openRecording() error {
 		Command: c.options.command,
 		Host:    collector.ReadHost(),
 		Plan:    c.planRecord(),
+		Skipped: c.skipped,
 	}
 	c.profiles, c.failed = map[string]*recording.ProfileBuilder{}, map[string]int{}
 	return c.writer.WriteRun(c.run)
@@ -117,20 +122,25 @@ func (c *comparison) planRecord() recording.Plan {
 		ProfileTrials: plan.Profiled,
 		ControlTrials: plan.Controls,
 		TimeoutNS:     c.options.timeout.Nanoseconds(),
-		Details:       modelDetails(plan.Models),
+		Details:       c.modelDetails(),
 	}
 }
 
 // modelDetails is what weft knows of the plan's models.
-func modelDetails(names []string) []recording.ModelDetail {
+func (c *comparison) modelDetails() []recording.ModelDetail {
 	details := []recording.ModelDetail{}
-	for _, name := range names {
+	for _, name := range c.options.plan.Models {
 		model, err := workload.Lookup(name)
 		if err != nil {
 			continue // the plan was checked
 		}
+		on := c.runtimes[name]
+		if !model.Python() {
+			on = runtime.Version()
+		}
 		details = append(details, recording.ModelDetail{
 			Name: name, Summary: model.Summary, Sequential: model.Sequential, ThreadPerTask: model.Threads,
+			Own: model.Own, Runtime: on,
 		})
 	}
 	return details
@@ -252,6 +262,9 @@ func (c *comparison) close() error {
 	}
 	if c.origin != nil {
 		errs = append(errs, c.origin.Close())
+	}
+	if c.python != nil {
+		errs = append(errs, c.python.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -24,7 +24,7 @@ const (
 	exitUsage        = 2   // the command line asks for what can't be
 	exitNotSupported = 3   // no root, or the kernel lacks what is needed
 	exitOrigin       = 4   // no origin answers
-	exitLimit        = 5   // a limit of the host is in the way
+	exitLimit        = 5   // the host lacks a package that a named model needs, or a limit of it is in the way
 	exitRecording    = 6   // a recording can't be read
 	exitInterrupted  = 130 // Ctrl-C; what was finished is kept and reported
 )
@@ -53,6 +53,7 @@ var exitCodes = []struct {
 	{origin.ErrUnreachable, exitOrigin},
 	{origin.ErrNotOrigin, exitOrigin},
 	{workload.ErrLimit, exitLimit},
+	{workload.ErrUnavailable, exitLimit},
 	{recording.ErrNotRecording, exitRecording},
 	{recording.ErrDamaged, exitRecording},
 	{recording.ErrVersion, exitRecording},

@@ -23,9 +23,9 @@ type running struct {
 	trial   *recording.Trial
 	watch   *collector.Watch
 	child   *workload.Process
-	workNS  int64  // the child's own account of its CPU time
-	held    []byte // heap profiles
-	end     []byte
+	workNS  int64                         // the child's own account of its CPU time
+	held    workload.Heap                 // if it was held
+	end     workload.Heap                 //
 	memory  map[string]*workload.GoMemory // by point: what a Go child says of its own
 }
 
@@ -66,7 +66,10 @@ func (r *running) start(ctx context.Context) error {
 		return err
 	}
 	cfg := r.c.options.plan.Config(r.planned, r.c.origin.URL(), workload.DefaultTimeout)
-	command := workload.ModelCommand(r.c.exe, model, cfg)
+	command, err := r.c.command(model, cfg)
+	if err != nil {
+		return err
+	}
 	command.Credential = r.c.user.credential()
 	stacks := r.planned.Kind == workload.Profiled
 	r.watch, err = r.c.collector.Watch(r.trial, stacks, func() (int, error) {
@@ -221,7 +224,16 @@ func (r *running) addProfile() error {
 		r.c.profiles[r.planned.Model] = builder
 	}
 	builder.AddStacks(r.planned.Number, r.watch.Stacks())
-	if err := builder.AddHeap(r.planned.Number, r.held, r.end); err != nil {
+	var err error
+	switch {
+	case r.held.Stacks:
+		err = builder.AddHeapStacks(r.planned.Number, r.held.Data)
+	case r.end.Stacks:
+		err = builder.AddHeapStacks(r.planned.Number, r.end.Data)
+	default:
+		err = builder.AddHeap(r.planned.Number, r.held.Data, r.end.Data)
+	}
+	if err != nil {
 		return fmt.Errorf("child's heap: %w", err)
 	}
 	return nil

@@ -32,6 +32,14 @@ func (r *Run) CheckValid() error {
 			return fmt.Errorf("trial %d: unknown kind %q", ref.Number, ref.Kind)
 		}
 	}
+	for _, s := range r.Skipped {
+		if err := CheckModel(s.Model); err != nil {
+			return fmt.Errorf("skipped: %w", err)
+		}
+		if slices.Contains(r.Plan.Models, s.Model) {
+			return fmt.Errorf("skipped: model %q is in the plan", s.Model)
+		}
+	}
 	return r.checkFiles()
 }
 

@@ -28,6 +28,8 @@ func TestRunCheckValid(t *testing.T) {
 		{`profile: model "go-threads" has two`, func(r *Run) { r.Profiles = append(r.Profiles, r.Profiles[0]) }},
 		{`profile: file name "/etc/passwd": must be a plain path inside the recording`, func(r *Run) { r.Profiles[0].File = "/etc/passwd" }},
 		{`files: file name "a/../b": must be a plain path inside the recording`, func(r *Run) { r.Files[0] = "a/../b" }},
+		{`skipped: model "py-asyncio" is in the plan`, func(r *Run) { r.Skipped[0].Model = "py-asyncio" }},
+		{`skipped: model name "../x": begin it with a letter or a digit`, func(r *Run) { r.Skipped[0].Model = "../x" }},
 		{"100001 trials: at most 100000 are allowed", func(r *Run) { r.Trials = make([]TrialRef, 100_001) }},
 	}
 	for _, test := range tests {

@@ -91,6 +91,7 @@ func (m *merger) addHeap(h trialHeap) error {
 			}
 		}
 		key := sampleKey{trial: h.trial}
+		key.cut = len(s.Label[cutLabel]) > 0 // Go has no such label
 		if size := s.NumLabel["bytes"]; len(size) > 0 {
 			key.bytes = size[0]
 		}
@@ -154,7 +155,7 @@ func (m *merger) sample(key sampleKey, stack []*profile.Location, values []int64
 		s.Label["thread"] = []string{key.thread}
 	}
 	if key.cut {
-		s.Label["cut"] = []string{"true"}
+		s.Label[cutLabel] = []string{"true"}
 	}
 	if key.bytes != 0 {
 		s.NumLabel["bytes"], s.NumUnit["bytes"] = []int64{key.bytes}, []string{"bytes"}

@@ -7,6 +7,7 @@ func (r *Run) normalize() {
 	r.Plan.Details = notNil(r.Plan.Details)
 	r.Trials = notNil(r.Trials)
 	r.Profiles = notNil(r.Profiles)
+	r.Skipped = notNil(r.Skipped)
 	r.Files = notNil(r.Files)
 }
 

@@ -38,8 +38,8 @@ const (
 
 var errHeap = errors.New("not a Go heap profile")
 
-// ProfileBuilder merges what the profiled trials of one model gave, kernel stacks and Go heap profiles, into
-// one pprof profile.
+// ProfileBuilder merges what the profiled trials of one model gave, kernel stacks and heap profiles (Go's own,
+// or stacks of another language), into one pprof profile.
 //
 // Values are added up over the trials: a profile of three trials says what three runs allocated, and three
 // times what one of them had in use. That is how pprof itself merges profiles, nothing is rounded, and the
@@ -81,7 +81,7 @@ func NewProfileBuilder(tool, model string) *ProfileBuilder {
 // at the end; without a hold, held is nil and both are taken from the end. The data come from the profiled
 // process and are checked; after an error nothing was added.
 func (b *ProfileBuilder) AddHeap(trial int, held, end []byte) error {
-	atEnd, err := b.readHeap(trial, end)
+	atEnd, err := b.readHeap(trial, end, parseHeap)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (b *ProfileBuilder) AddHeap(trial int, held, end []byte) error {
 		b.heaps = append(b.heaps, atEnd)
 		return nil
 	}
-	atHold, err := b.readHeap(trial, held)
+	atHold, err := b.readHeap(trial, held, parseHeap)
 	if err != nil {
 		return err
 	}
@@ -104,13 +104,13 @@ func (b *ProfileBuilder) AddHeap(trial int, held, end []byte) error {
 	return nil
 }
 
-func (b *ProfileBuilder) readHeap(trial int, data []byte) (trialHeap, error) {
+func (b *ProfileBuilder) readHeap(trial int, data []byte, parse func([]byte) (*profile.Profile, error)) (trialHeap, error) {
 	for _, other := range b.heaps {
 		if other.trial == trial {
 			return trialHeap{}, fmt.Errorf("heap of trial %d: added before", trial)
 		}
 	}
-	heap, err := parseHeap(data)
+	heap, err := parse(data)
 	if err != nil {
 		return trialHeap{}, fmt.Errorf("heap of trial %d: %w", trial, err)
 	}

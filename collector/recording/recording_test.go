@@ -18,7 +18,8 @@ func newRun() Run {
 		Command: []string{"weft", "compare"},
 		Host:    Host{OS: "Debian GNU/Linux 13", Kernel: "6.18.0", Arch: "amd64", CPUs: 2},
 		Plan: Plan{Scenario: "fetch", Models: []string{"go-threads", "py-asyncio"}, Requests: 23, Concurrency: 7, MeasuredRuns: 6,
-			Details: []ModelDetail{{Name: "go-threads", ThreadPerTask: true}}},
+			Details: []ModelDetail{{Name: "go-threads", ThreadPerTask: true, Runtime: "go1.26"}}},
+		Skipped: []Skipped{{Model: "py-gevent", Reason: "python3 has no gevent", Advice: "apt-get install python3-gevent"}},
 	}
 }
 

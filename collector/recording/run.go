@@ -26,6 +26,7 @@ type Run struct {
 	Plan        Plan         `json:"plan"`        // what was asked for
 	Trials      []TrialRef   `json:"trials"`      // the finished trials, in the order they ran
 	Profiles    []ProfileRef `json:"profiles"`    // the merged profiles, one a model
+	Skipped     []Skipped    `json:"skipped"`     // models that would have been in the plan
 	Interrupted bool         `json:"interrupted"` // ended early (Ctrl-C): fewer trials than planned
 	Files       []string     `json:"files"`       // every file weft wrote in the directory, relative paths
 }
@@ -69,6 +70,15 @@ type ModelDetail struct {
 	Summary       string `json:"summary"`         // half a line
 	Sequential    bool   `json:"sequential"`      // never has more than one request in flight
 	ThreadPerTask bool   `json:"thread_per_task"` // has a thread for each request in flight; else one thread should do
+	Own           bool   `json:"own"`             // has as many requests in flight as its library takes by itself
+	Runtime       string `json:"runtime"`         // what it runs on, with versions: "Python 3.11.2, requests 2.28.1"
+}
+
+// Skipped is a model that was not run because the host lacks something for it.
+type Skipped struct {
+	Model  string `json:"model"`  // not one of Plan.Models
+	Reason string `json:"reason"` // what it lacks; in part from the interpreter: data, never markup
+	Advice string `json:"advice"` // how to get it: a command
 }
 
 // TrialRef names a trial's file.
