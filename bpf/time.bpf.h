@@ -181,16 +181,24 @@ static __always_inline void arrived(struct thread_time *time, const struct sessi
  * thread's context, and can be lost by that; its leaving the CPU does not. What is lost is made up for from what
  * the kernel itself noted of it (include/linux/sched.h, struct sched_info), which is where run_delay comes from. */
 
+#define MAX_AHEAD 1000000 /* ns: the run queue's clock is that much ahead of a hook's at most */
+
+/* A time by the run queue's clock, no earlier than what the thread did before began by weft's. */
+static __always_inline __u64 not_before(const struct thread_time *time, __u64 at)
+{
+	return at < time->since_ns ? time->since_ns : at;
+}
+
 /* The thread comes on the CPU, and its wake-up has not been seen. */
 static __always_inline void make_up_wakeup(struct thread_time *time, const struct session *session,
 					   struct task_struct *task, __u64 now, __u64 clock)
 {
 	__u64 queued = task->sched_info.last_queued, since = now - (clock - queued);
 
-	if (!queued || since < time->since_ns)
+	if (!queued || since + MAX_AHEAD < time->since_ns)
 		return;
 	time->unseen++;
-	woken(time, session, since, queued);
+	woken(time, session, not_before(time, since), queued);
 }
 
 /* The thread leaves the CPU, and has not been seen to come on it. */
@@ -200,14 +208,14 @@ static __always_inline void make_up_arrival(struct thread_time *time, const stru
 	__u64 arrival = task->sched_info.last_arrival, since = now - (clock - arrival);
 	__u64 waited = task->sched_info.run_delay - time->delay_at;
 
-	if (is_blocked(time) && since - waited >= time->since_ns) {
+	if (is_blocked(time) && since - waited + MAX_AHEAD >= time->since_ns) {
 		time->unseen++;
-		woken(time, session, since - waited, arrival - waited);
+		woken(time, session, not_before(time, since - waited), arrival - waited);
 	}
-	if (time->activity != ACTIVITY_RUNNABLE || since < time->since_ns)
+	if (time->activity != ACTIVITY_RUNNABLE || since + MAX_AHEAD < time->since_ns)
 		return;
 	time->unseen++;
-	arrived(time, session, task, since, arrival);
+	arrived(time, session, task, not_before(time, since), arrival);
 	/* What was charged to nobody meanwhile is the rest of the time by the clock. */
 	time->foreign_at = foreign_clock(queue_of(task)) -
 			   (task->se.exec_start - (arrival - foreign_clock(queue_of(task))) -
