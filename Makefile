@@ -42,13 +42,13 @@ generate: go clang ## compile bpf/*.bpf.c again (wants clang of the pinned major
 # The benchmarks of the command are whole runs: once each. All output is kept in docs/bench.txt, of which
 # docs/overhead.md is made; the lines of the budgets come again at the end.
 bench: go ## measure what weft itself costs, against the budgets (as root, about 3 minutes)
-	@{ echo "kernel: $$(uname -sr)"; $(GO) version; \
+	@{ { echo "kernel: $$(uname -sr)"; $(GO) version; \
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/weft$$); \
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./cmd/weft; } | tee docs/bench.txt | awk '{ print; fflush() } \
 		sub(/^.*budget \| /, "") { lines = lines "\n" $$0 } \
 		/^(--- )?FAIL/ { failed = 1 } \
-		END { print "\nbudget | measured | limit | ok/OVER | how" lines; exit failed }'
-	@$(GO) test -run TestOverheadDoc ./cmd/weft -update
+		END { print "\nbudget | measured | limit | ok/OVER | how" lines; exit failed }' && budgets=0 || budgets=1; \
+	$(GO) test -run TestOverheadDoc ./cmd/weft -update >/dev/null && exit $$budgets; }
 
 article-check: go ## what the article's instrument, memory_profiler, adds to each Python model (about 1 minute)
 	@$(MAKE) --no-print-directory python PYTHON_PACKAGES="$(PYTHON_PACKAGES) python3-memory-profiler"
