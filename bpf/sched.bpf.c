@@ -148,7 +148,9 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
-/* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. */
+/* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. It asks for
+ * the process and not for the thread's account: before Linux 6.2 that is not to be had in an interrupt of another look
+ * into task storage, and nothing would make up for it. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
@@ -159,7 +161,7 @@ int BPF_PROG(sched_waking, struct task_struct *task)
 	if (!task->bpf_storage)
 		return 0;
 	session = session_now();
-	if (!session || !session->gate_ns || !time_of(task, session, true))
+	if (!session || !session->gate_ns || !is_target(task->tgid))
 		return 0;
 	waker.tid = (__u32)bpf_get_current_pid_tgid();
 	bpf_get_current_comm(waker.comm, sizeof(waker.comm));
