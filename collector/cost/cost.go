@@ -31,7 +31,9 @@ type Meter struct {
 	sizes sizes
 	stack int64 // a thread's kernel stack
 
-	task, process, socket, port, poll int64 // sums over the lists of slabs below
+	task, process, socket, port, poll slabSum // over the lists of slabs below
+
+	untasked, unsocketed error // why the parts of threads and of sockets can't be told, nil where they can
 }
 
 // NewMeter reads the sizes, once: they do not change while the kernel runs.
@@ -46,7 +48,7 @@ func newMeter(proc, slabs string) (*Meter, error) {
 		return nil, fmt.Errorf("size of a kernel stack: %w", err)
 	}
 	for _, list := range []struct {
-		sum   *int64
+		sum   *slabSum
 		slabs []string
 	}{
 		{&m.task, taskSlabs}, {&m.process, processSlabs}, {&m.socket, socketSlabs}, {&m.port, portSlabs}, {&m.poll, pollSlabs},
@@ -55,12 +57,14 @@ func newMeter(proc, slabs string) (*Meter, error) {
 			return nil, err
 		}
 	}
+	m.untasked = m.task.lacks("task_struct")
+	m.unsocketed = m.socket.lacks(socketSlabs...)
 	return m, nil
 }
 
 // What a thread, a process, a socket, a local TCP port and an epoll item have of their own in slabs, besides their
 // kernel stack and the socket's own struct. Found by making 1,000 of each under kmem:kmem_cache_alloc (Linux 6.18):
-// these are all that the kernel charges to a cgroup. Not charged, and not here, are 234 bytes of a thread (the
+// these are all that the kernel charges to a cgroup. A cache that this kernel has not counts 0, and is named. Not charged, and not here, are 234 bytes of a thread (the
 // mapping of its stack) and 56 of a socket (what security modules hang on it).
 var (
 	taskSlabs    = []string{"task_struct", "pid"}
@@ -84,22 +88,29 @@ func (m *Meter) ByProc(p Process) ([]recording.Part, error) {
 			Source: fmt.Sprintf("%d threads × %d: KernelStack of meminfo over the threads of loadavg", p.Threads, m.stack),
 		},
 	}
-	parts = append(parts, m.tasks(p.Threads))
+	if m.untasked == nil {
+		parts = append(parts, m.tasks(p.Threads))
+	}
 	files, err := readFiles(filepath.Join(m.proc, fmt.Sprint(p.PID)))
 	if err != nil {
-		return parts, fmt.Errorf("sockets: %w", err)
+		return parts, errors.Join(m.untasked, fmt.Errorf("sockets: %w", err))
 	}
 	network, askErr := ask(m.proc, files.sockets)
-	sockets, err := m.sockets(files, network)
-	return append(parts, sockets, m.polls(files), queues(network)), errors.Join(askErr, err)
+	err = m.unsocketed
+	if err == nil {
+		var sockets recording.Part
+		sockets, err = m.sockets(files, network)
+		parts = append(parts, sockets)
+	}
+	return append(parts, m.polls(files), queues(network)), errors.Join(m.untasked, askErr, err)
 }
 
 func (m *Meter) tasks(threads int64) recording.Part {
 	return recording.Part{
 		Name:  recording.PartTasks,
-		Bytes: threads*m.task + m.process,
+		Bytes: threads*m.task.bytes + m.process.bytes,
 		Source: fmt.Sprintf("%d threads × %d (%s) + %d (%s): slab_size",
-			threads, m.task, names(taskSlabs), m.process, names(processSlabs)),
+			threads, m.task.bytes, m.task, m.process.bytes, m.process),
 	}
 }
 
@@ -113,13 +124,13 @@ func (m *Meter) sockets(files files, network network) (recording.Part, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%d sockets of %q: %w", p.count, p.name, err))
 		}
-		part.Bytes += p.count * (own + m.socket)
-		terms = append(terms, fmt.Sprintf("%d %s × %d", p.count, p.name, own+m.socket))
+		part.Bytes += p.count * (own + m.socket.bytes)
+		terms = append(terms, fmt.Sprintf("%d %s × %d", p.count, p.name, own+m.socket.bytes))
 	}
-	part.Bytes += int64(len(network.ports)) * m.port
+	part.Bytes += int64(len(network.ports)) * m.port.bytes
 	if terms != nil {
 		part.Source = fmt.Sprintf("%s (its own, %s) + %d TCP ports × %d (%s): slab_size, system.sockprotoname, sock_diag",
-			strings.Join(terms, " + "), names(socketSlabs), len(network.ports), m.port, names(portSlabs))
+			strings.Join(terms, " + "), m.socket, len(network.ports), m.port.bytes, m.port)
 	}
 	return part, errors.Join(errs...)
 }
@@ -127,8 +138,8 @@ func (m *Meter) sockets(files files, network network) (recording.Part, error) {
 func (m *Meter) polls(files files) recording.Part {
 	return recording.Part{
 		Name:   recording.PartPolls,
-		Bytes:  files.polls * m.poll,
-		Source: fmt.Sprintf("%d tfd lines of fdinfo × %d (%s): slab_size", files.polls, m.poll, names(pollSlabs)),
+		Bytes:  files.polls * m.poll.bytes,
+		Source: fmt.Sprintf("%d tfd lines of fdinfo × %d (%s): slab_size", files.polls, m.poll.bytes, m.poll),
 	}
 }
 

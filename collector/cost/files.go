@@ -47,8 +47,7 @@ func (f *files) add(process, fd string) error {
 		return err // closed meanwhile
 	}
 	if inode, ok := socketInode(target); ok {
-		f.sockets[inode], err = protocol(path)
-		return err
+		return f.addSocket(inode, path)
 	}
 	if target != eventPoll {
 		return nil
@@ -56,6 +55,19 @@ func (f *files) add(process, fd string) error {
 	items, err := countItems(filepath.Join(process, "fdinfo", fd))
 	f.polls += items
 	return err
+}
+
+// addSocket notes a socket that a descriptor links to, unless another one of it was there before.
+func (f *files) addSocket(inode uint64, path string) error {
+	if _, ok := f.sockets[inode]; ok {
+		return nil
+	}
+	name, err := protocol(path, inode)
+	if err != nil {
+		return err
+	}
+	f.sockets[inode] = name
+	return nil
 }
 
 // socketInode is 23 of "socket:[23]".
@@ -71,9 +83,26 @@ func socketInode(target string) (uint64, bool) {
 // protocol is the name of a socket's protocol, "TCP", "TCPv6", "UNIX-STREAM", from the extended attribute that the
 // kernel's sockfs has for it: it is told of sockets too that no table of the network lists, as they are not
 // connected.
-func protocol(path string) (string, error) {
+//
+// By now the descriptor may be another file's. One of a FUSE file system that never answers must not hold weft, so the
+// file is taken hold of first, without being opened (O_PATH), and is asked only when it is the socket: its link is the
+// kernel's own and not the file system's. It is a path that is held, so the program's close still closes.
+func protocol(path string, inode uint64) (string, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	own := fmt.Sprintf("/proc/self/fd/%d", fd)
+	target, err := os.Readlink(own)
+	if err != nil {
+		return "", err
+	}
+	if held, ok := socketInode(target); !ok || held != inode {
+		return "", &os.PathError{Op: "open", Path: path, Err: fs.ErrNotExist} // closed meanwhile, and used again
+	}
 	var name [64]byte
-	n, err := unix.Getxattr(path, "system.sockprotoname", name[:])
+	n, err := unix.Getxattr(own, "system.sockprotoname", name[:])
 	if err != nil {
 		return "", &os.PathError{Op: "getxattr", Path: path, Err: err}
 	}

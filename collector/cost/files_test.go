@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +68,29 @@ func TestReadFiles(t *testing.T) {
 func TestFilesOfWhatIsGone(t *testing.T) {
 	if _, err := readFiles("/proc/0"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A descriptor that is closed, or that is another file by the time that it is asked, is no socket, and takes nothing
+// from what is known by another descriptor.
+func TestSocketsThatGo(t *testing.T) {
+	process := tree(t, map[string]string{"fd/socket:[24]": "a file in place of the socket"})
+	for fd, target := range map[string]string{"3": "socket:[23]", "4": "socket:[24]", "5": "socket:[25]"} {
+		if err := os.Symlink(target, filepath.Join(process, "fd", fd)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := files{sockets: map[uint64]string{25: "TCP"}}
+	for _, fd := range []string{"3", "4"} {
+		if err := all.add(process, fd); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("descriptor %s: %v", fd, err)
+		}
+	}
+	if err := all.add(process, "5"); err != nil {
+		t.Error(err)
+	}
+	if len(all.sockets) != 1 || all.sockets[25] != "TCP" {
+		t.Errorf("%v", all.sockets)
 	}
 }
 

@@ -3,10 +3,12 @@ package cost
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/bits"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,19 +55,48 @@ func (s sizes) of(name string) (int64, error) {
 // maxObject is more than any object of a slab has, bytes.
 const maxObject = 1 << 20
 
-func (s sizes) sum(caches []string) (int64, error) {
-	var sum int64
+// slabSum is what one object of each cache of a list takes.
+type slabSum struct {
+	bytes  int64
+	has    []string
+	absent []string // caches that the kernel does not have: 0 bytes
+}
+
+func (s sizes) sum(caches []string) (slabSum, error) {
+	var sum slabSum
 	for _, name := range caches {
 		size, err := s.of(name)
-		if err != nil {
-			return 0, err
+		if errors.Is(err, fs.ErrNotExist) {
+			sum.absent = append(sum.absent, name)
+			continue
 		}
-		sum += size
+		if err != nil {
+			return slabSum{}, err
+		}
+		sum.bytes += size
+		sum.has = append(sum.has, name)
 	}
 	return sum, nil
 }
 
-func names(caches []string) string { return strings.Join(caches, ", ") }
+// lacks is an error when one of these is absent.
+func (s slabSum) lacks(needed ...string) error {
+	for _, name := range needed {
+		if slices.Contains(s.absent, name) {
+			return fmt.Errorf("slab cache %s: %w", name, fs.ErrNotExist)
+		}
+	}
+	return nil
+}
+
+// String names the caches.
+func (s slabSum) String() string {
+	text := strings.Join(s.has, ", ")
+	if s.absent != nil {
+		text = strings.TrimPrefix(text+"; without "+strings.Join(s.absent, ", "), "; ")
+	}
+	return text
+}
 
 // stackSize is the kernel stack of a thread, THREAD_SIZE, bytes. No file tells it and BTF has no type of that size:
 // it is the machine's kernel stacks over its threads, to the nearest power of two. The two counts lie some threads

@@ -1,10 +1,14 @@
 package cost
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // tree makes files below a directory and gives it.
@@ -29,8 +33,11 @@ func TestSizes(t *testing.T) {
 		"slab/huge/slab_size": "99999999\n", "slab/text/slab_size": "x\n", "secret/slab_size": "23\n",
 	})
 	s := sizes{root: filepath.Join(root, "slab"), known: map[string]int64{}}
-	if got, err := s.sum(taskSlabs); err != nil || got != 5888+192 {
-		t.Errorf("sum %d, %v", got, err)
+	if got, err := s.sum(taskSlabs); err != nil || got.bytes != 5888+192 || got.String() != "task_struct, pid" {
+		t.Errorf("sum %+v, %v", got, err)
+	}
+	if got, err := s.sum([]string{"pid", "odd"}); err == nil {
+		t.Errorf("sum %+v and no error", got)
 	}
 	for _, name := range []string{"absent", "odd", "huge", "text", "", ".", "..", "../secret", "a/b", strings.Repeat("x", 65)} {
 		if got, err := s.of(name); err == nil {
@@ -79,17 +86,79 @@ func TestStackSize(t *testing.T) {
 	}
 }
 
-// What the meter cannot know is an error, before any trial.
+// A cache that the kernel does not have costs no more than its own figure: what is left out is named.
 func TestMeterWithoutSizes(t *testing.T) {
-	if _, err := newMeter("/proc", t.TempDir()); err == nil || !strings.Contains(err.Error(), "task_struct") {
-		t.Errorf("no slab caches: %v", err)
+	sized := func(lists ...[]string) map[string]string {
+		files := map[string]string{"any/slab_size": "8\n"}
+		for _, name := range slices.Concat(lists...) {
+			files[name+"/slab_size"] = "100\n"
+		}
+		return files
+	}
+	oldPorts, newPorts := portSlabs[:1], portSlabs[1:]
+	all := []string{recording.PartUser, recording.PartPageTables, recording.PartKernelStacks, recording.PartTasks,
+		recording.PartSockets, recording.PartPolls, recording.PartSocketBuffers}
+	for _, test := range []struct {
+		name    string
+		files   map[string]string
+		without string // the part
+		err     string // what is missing
+		source  string // of the epoll items
+	}{
+		{"all", sized(taskSlabs, processSlabs, socketSlabs, portSlabs, pollSlabs), "", "", "(eventpoll_epi, eventpoll_pwq, ep_head)"},
+		{"before 6.1", sized(taskSlabs, processSlabs, socketSlabs, oldPorts, pollSlabs), "", "", "(eventpoll_epi, eventpoll_pwq, ep_head)"},
+		{"an epoll of another make", sized(taskSlabs, socketSlabs, newPorts, pollSlabs[:1]), "", "", "(eventpoll_epi; without eventpoll_pwq, ep_head)"},
+		{"no epoll", sized(taskSlabs, socketSlabs), "", "", "(without eventpoll_epi, eventpoll_pwq, ep_head)"},
+		{"no task_struct", sized(socketSlabs), recording.PartTasks, "task_struct", "(without"},
+		{"no filp", sized(taskSlabs, socketSlabs[:2]), recording.PartSockets, "filp", "(without"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := newMeter("/proc", tree(t, test.files))
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts, err := m.ByProc(Process{PID: os.Getpid(), Threads: 3})
+			if text := fmt.Sprint(err); test.err != "" && !strings.Contains(text, "slab cache "+test.err) ||
+				test.err == "" && strings.Contains(text, "slab cache") { // the protocols' own are not there
+				t.Errorf("error %v, want one of %q", err, test.err)
+			}
+			var got []string
+			for _, p := range parts {
+				got = append(got, p.Name)
+			}
+			want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == test.without })
+			if !slices.Equal(got, want) {
+				t.Errorf("parts %v, want %v", got, want)
+			}
+			if p := part(t, parts, recording.PartPolls); !strings.Contains(p.Source, test.source) {
+				t.Errorf("%+v, want a source %s", p, test.source)
+			}
+		})
+	}
+	files := sized(taskSlabs)
+	files["pid/slab_size"] = "x\n"
+	if _, err := newMeter("/proc", tree(t, files)); err == nil || !strings.Contains(err.Error(), "pid") {
+		t.Errorf("a size that is none: %v", err)
+	}
+}
+
+// What ports cost without the cache that Linux 6.1 brought.
+func TestPortsOfAnOldKernel(t *testing.T) {
+	m := &Meter{sizes: sizes{root: tree(t, map[string]string{"TCP/slab_size": "2000\n", "tcp_bind_bucket/slab_size": "100\n"}), known: map[string]int64{}}}
+	var err error
+	if m.port, err = m.sizes.sum(portSlabs); err != nil {
+		t.Fatal(err)
+	}
+	part, err := m.sockets(files{sockets: map[uint64]string{1: "TCP"}}, network{ports: map[uint16]bool{8080: true, 8081: true}})
+	if err != nil || part.Bytes != 2000+2*100 || !strings.Contains(part.Source, "2 TCP ports × 100 (tcp_bind_bucket; without tcp_bind2_bucket)") {
+		t.Errorf("%+v, %v", part, err)
 	}
 }
 
 // A protocol without a slab of its own, or with a name that is none, is named, and the rest is counted.
 func TestSocketsOfUnknownSize(t *testing.T) {
 	root := tree(t, map[string]string{"TCP/slab_size": "2368\n", "secret": "23\n"})
-	m := &Meter{sizes: sizes{root: root, known: map[string]int64{}}, socket: 1000, port: 100}
+	m := &Meter{sizes: sizes{root: root, known: map[string]int64{}}, socket: slabSum{bytes: 1000}, port: slabSum{bytes: 100}}
 	part, err := m.sockets(
 		files{sockets: map[uint64]string{1: "TCP", 2: "TCP", 3: "NETLINK", 4: "../secret"}},
 		network{ports: map[uint16]bool{8080: true}},
