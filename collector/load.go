@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/procfs"
 
+	"github.com/weft-profiler/weft/collector/cost"
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
@@ -31,7 +32,7 @@ func readLoad(fs procfs.FS) (load, error) {
 		busy:  seconds(all.User + all.Nice + all.System + all.IRQ + all.SoftIRQ),
 		steal: seconds(all.Steal),
 		stall: -1,
-		cpus:  int64(len(stat.CPU)),
+		cpus:  cost.Online(stat),
 	}
 	pressure, err := fs.PSIStatsForResource("cpu")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {

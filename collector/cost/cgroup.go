@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +27,7 @@ type Cgroup struct {
 	dir     string
 	home    string // weft's own group: stragglers are left to it
 	unified bool
+	cpus    int64 // online, count
 }
 
 // groupPrefix begins the name of weft's groups; the pid of the weft that made it follows.
@@ -47,10 +47,14 @@ func NewCgroup() (*Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
+	cpus, err := onlineCPUs()
+	if err != nil {
+		return nil, err
+	}
 	sweep(place.dir, func(pid int) bool { return pid != self.PID && processLives(pid) })
 	c := &Cgroup{
 		dir:  filepath.Join(place.dir, groupPrefix+strconv.Itoa(self.PID)),
-		home: place.home, unified: place.unified,
+		home: place.home, unified: place.unified, cpus: cpus,
 	}
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make cgroup: %w", err)
@@ -109,7 +113,7 @@ func (c *Cgroup) Parts() ([]recording.Part, error) {
 		return nil, fmt.Errorf("read cgroup: %w", err)
 	}
 	defer file.Close()
-	return parseStat(file)
+	return parseStat(file, c.cpus)
 }
 
 // What the account of a group may be off by, in pages a CPU. Kernel memory is charged by whole pages, and a CPU holds
@@ -120,7 +124,22 @@ const (
 	statPages  = 64
 )
 
-func boundOf(pages int) int64 { return int64(pages * os.Getpagesize() * runtime.NumCPU()) }
+func boundOf(pages int, cpus int64) int64 { return int64(pages*os.Getpagesize()) * cpus }
+
+// Online is how many CPUs the machine has at work: weft itself may be bound to some of them.
+func Online(stat procfs.Stat) int64 { return int64(len(stat.CPU)) }
+
+func onlineCPUs() (int64, error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, err
+	}
+	stat, err := fs.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("read /proc/stat: %w", err)
+	}
+	return Online(stat), nil
+}
 
 func (c *Cgroup) partsOfVersion1() ([]recording.Part, error) {
 	kernel, err := c.readNumber("memory.kmem.usage_in_bytes")
@@ -134,7 +153,7 @@ func (c *Cgroup) partsOfVersion1() ([]recording.Part, error) {
 	return []recording.Part{
 		{
 			Name: recording.PartKernel, Bytes: kernel, Source: "memory.kmem.usage_in_bytes of its cgroup",
-			Bound: boundOf(stockPages),
+			Bound: boundOf(stockPages, c.cpus),
 		},
 		{
 			Name: recording.PartSocketBuffers, Bytes: buffers,
@@ -159,7 +178,7 @@ func (c *Cgroup) readNumber(file string) (int64, error) {
 var kernelFields = []string{"kernel_stack", "pagetables", "percpu", "vmalloc", "slab"}
 
 // parseStat reads memory.stat of version 2: lines of a name and a number of bytes.
-func parseStat(r io.Reader) ([]recording.Part, error) {
+func parseStat(r io.Reader, cpus int64) ([]recording.Part, error) {
 	stat := map[string]int64{}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -186,7 +205,7 @@ func parseStat(r io.Reader) ([]recording.Part, error) {
 		}
 	}
 	named := stat["kernel_stack"] + stat["pagetables"]
-	bound := boundOf(stockPages + statPages)
+	bound := boundOf(stockPages+statPages, cpus)
 	return []recording.Part{
 		{Name: recording.PartPageTables, Bytes: stat["pagetables"], Source: "pagetables of memory.stat", Bound: bound},
 		{Name: recording.PartKernelStacks, Bytes: stat["kernel_stack"], Source: "kernel_stack of memory.stat", Bound: bound},
@@ -196,7 +215,7 @@ func parseStat(r io.Reader) ([]recording.Part, error) {
 		},
 		{
 			Name: recording.PartSocketBuffers, Bytes: stat["sock"], Source: "sock of memory.stat: TCP and UDP, in pages",
-			Bound: boundOf(statPages),
+			Bound: boundOf(statPages, cpus),
 		},
 	}, nil
 }

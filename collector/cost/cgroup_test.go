@@ -34,19 +34,19 @@ func TestParseStat(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			parts, err := parseStat(strings.NewReader(test.text))
+			parts, err := parseStat(strings.NewReader(test.text), 3)
 			if err != nil || len(parts) != len(test.want) {
 				t.Fatalf("%+v, %v", parts, err)
 			}
 			for _, p := range parts {
-				if p.Bytes != test.want[p.Name] || p.Source == "" {
-					t.Errorf("%+v, want %d", p, test.want[p.Name])
+				if p.Bytes != test.want[p.Name] || p.Source == "" || p.Bound%int64(3*os.Getpagesize()) != 0 || p.Bound == 0 {
+					t.Errorf("%+v, want %d, and a bound of whole pages a CPU", p, test.want[p.Name])
 				}
 			}
 		})
 	}
 	for _, text := range []string{"", "anon 1000\n", newStat + "slab x\n", newStat + "slab -1\n", newStat + "slab\n"} {
-		if parts, err := parseStat(strings.NewReader(text)); err == nil {
+		if parts, err := parseStat(strings.NewReader(text), 3); err == nil {
 			t.Errorf("%q: %+v and no error", text, parts)
 		}
 	}
@@ -138,7 +138,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Add(newStat)
 	f.Add(oldStat)
 	f.Fuzz(func(t *testing.T, text string) {
-		parts, err := parseStat(strings.NewReader(text))
+		parts, err := parseStat(strings.NewReader(text), 3)
 		for _, p := range parts {
 			if p.Bytes < 0 || err != nil {
 				t.Errorf("%+v, %v", p, err)
