@@ -27,18 +27,19 @@ func TestWaitsHaveTheirCause(t *testing.T) {
 			if wait.cause == ActivityOther { // as it is before and after
 				blocked -= int64(after.AtNs-before.AtNs) - truth.ElapsedNS
 			}
-			// A time-out begins in the call, before the thread has left the CPU: by what that takes, which in an emulated
-			// machine is up to a ms, it is blocked for less.
+			// A time-out begins in the call, before the thread has left the CPU: by what that takes, in which it can be
+			// preempted, it is blocked for less.
 			early := max(asked.Nanoseconds()-blocked, 0)
 			if early > 0 {
 				t.Logf("blocked for %v less than %v: it had begun to wait before", time.Duration(early), asked)
 			}
-			if early > spent(ActivityRunning) {
+			if early > spent(ActivityRunning)+runnable {
 				t.Errorf("blocked for %v, want %v or more; %s", time.Duration(blocked), asked, spentList(before, after))
 			}
-			if blocked+runnable > truth.ElapsedNS+slack.Nanoseconds() {
-				t.Errorf("blocked for %v and runnable for %v, in %v; %s", time.Duration(blocked), time.Duration(runnable),
-					time.Duration(truth.ElapsedNS), spentList(before, after))
+			// Not with its time in the run queue, some of which may come after the program has looked at its clock:
+			// checkTimes compares that with the kernel's.
+			if blocked > truth.ElapsedNS+slack.Nanoseconds() {
+				t.Errorf("blocked for %v in %v; %s", time.Duration(blocked), time.Duration(truth.ElapsedNS), spentList(before, after))
 			}
 			w.finish()
 			w.checkTimes()
@@ -221,23 +222,30 @@ func (w *watched) checkWakers() {
 	}
 }
 
-// checkRunQueue compares the histogram with the threads' own sums. A wait that spans the gate is whole in it.
+// checkRunQueue compares the histogram with the threads' own sums. A wait that spans the gate is whole in it: one of
+// each thread that was there.
 func (w *watched) checkRunQueue() {
 	w.t.Helper()
 	queue, err := w.probes.RunQueue()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var n, sum, most, waits uint64
+	var n, sum, most, waits, longest, early uint64
 	for i, count := range queue.Counts {
 		n += count
 		most += count << min(i+1, 63)
+		if count > 0 {
+			longest = 1 << min(i+1, 63)
+		}
 	}
 	for _, l := range w.times {
+		if l.Setup.Ns[ActivityRunnable] > 0 {
+			early++
+		}
 		sum += l.Work.Ns[ActivityRunnable]
 		waits += l.Setup.Wakeups + l.Work.Wakeups + l.Preempts + 1
 	}
-	if n == 0 || n > waits || queue.SumNs < sum || queue.SumNs > sum+uint64(time.Second) || queue.SumNs > most {
+	if n == 0 || n > waits || queue.SumNs < sum || queue.SumNs > sum+early*longest || queue.SumNs > most {
 		w.t.Errorf("%d waits of %d ns, at most %d by their buckets; the threads have %d of %d ns", n, queue.SumNs, most, waits, sum)
 	}
 }
