@@ -107,7 +107,8 @@ const (
 	schedLossLOSS_TIME_RING       schedLoss = 13
 	schedLossLOSS_TIME_EVENT      schedLoss = 14
 	schedLossLOSS_WAKERS          schedLoss = 15
-	schedLossLOSS_MAX             schedLoss = 16
+	schedLossLOSS_MEMORY_HOARD    schedLoss = 16
+	schedLossLOSS_MAX             schedLoss = 17
 )
 
 type schedMarks struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 
 /* What a system call waits for, on amd64: its number is in orig_ax of the registers that the thread left user
- * space with, its arguments in di, si and dx. Another architecture is another file of this form. */
+ * space with, its arguments in di, si, dx and r10. Another architecture is another file of this form. */
 #ifndef WEFT_SYSCALL_AMD64_BPF_H
 #define WEFT_SYSCALL_AMD64_BPF_H
 
@@ -12,6 +12,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pt_regs {
+	unsigned long r10;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
@@ -33,7 +34,7 @@ static __always_inline long syscall_number(struct pt_regs *regs)
 
 static __always_inline __u64 syscall_argument(struct pt_regs *regs, int i)
 {
-	return i == 0 ? regs->di : i == 1 ? regs->si : regs->dx;
+	return i == 0 ? regs->di : i == 1 ? regs->si : i == 2 ? regs->dx : regs->r10;
 }
 
 /* Beyond enum activity: it takes more than the number to tell. */
@@ -42,7 +43,7 @@ enum {
 	WAIT_WRITE,                   /* writes to it */
 	WAIT_SPLICE,                  /* from argument 0 to argument 2 */
 	WAIT_POLL,                    /* on the descriptors in the list of argument 0, of the length of argument 1 */
-	WAIT_SELECT,                  /* on those below argument 0 in the sets of arguments 1 and 2 */
+	WAIT_SELECT,                  /* on those below argument 0 in the sets of arguments 1 to 3 */
 	WAIT_AGAIN,                   /* goes on with what a signal interrupted */
 };
 

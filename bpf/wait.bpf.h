@@ -168,6 +168,8 @@ __noinline int set_wait(__u64 at, __u32 below, __u32 events, __u32 wait)
 	ROLLED for (__u32 i = 0; i < SET_WORDS; i++) {
 		__u64 bits = words[i];
 
+		if (i == below / 64) /* the kernel takes no notice of the rest of the last word */
+			bits &= (1ULL << below % 64) - 1;
 		ROLLED for (int j = 0; bits && j <= MAX_POLLED; j++) {
 			__u32 ready = ready_wait(i * 64 + lowest(bits), events);
 
@@ -180,11 +182,15 @@ __noinline int set_wait(__u64 at, __u32 below, __u32 events, __u32 wait)
 	return wait;
 }
 
-__noinline int select_wait(__u32 below, __u64 readable, __u64 writable)
+/* What is awaited in the third set has no word, and mostly does not come: it counts when it is all there is. */
+__noinline int select_wait(__u32 below, __u64 readable, __u64 writable, __u64 excepted)
 {
 	__u32 wait = set_wait(readable, below, POLL_READ, 0);
 
-	return set_wait(writable, below, POLL_WRITE, wait) ?: ACTIVITY_SLEEP;
+	wait = set_wait(writable, below, POLL_WRITE, wait);
+	if (!wait && set_wait(excepted, below, 0, 0))
+		return ACTIVITY_SELECT;
+	return wait ?: ACTIVITY_SLEEP;
 }
 
 /* Why a thread that has just been blocked is blocked. `state` is its state, `waited` its last wait in a call. */
@@ -215,7 +221,8 @@ static __always_inline __u32 wait_of(struct task_struct *task, __u32 state, __u3
 	case WAIT_POLL:
 		return poll_wait(syscall_argument(regs, 0), syscall_argument(regs, 1));
 	case WAIT_SELECT:
-		return select_wait(syscall_argument(regs, 0), syscall_argument(regs, 1), syscall_argument(regs, 2));
+		return select_wait(syscall_argument(regs, 0), syscall_argument(regs, 1), syscall_argument(regs, 2),
+				   syscall_argument(regs, 3));
 	case WAIT_AGAIN:
 		return waited ?: ACTIVITY_OTHER;
 	}

@@ -59,6 +59,9 @@ var waits = []wait{
 	{"select on one socket", ActivitySocketRead, waitSelect(oneSocket)},
 	{"select on one full socket", ActivitySocketWrite, waitSelect(fullSocket)},
 	{"select on five sockets", ActivitySelect, waitSelect(oneSocket, oneSocket, oneSocket, oneSocket, oneSocket)},
+	{"select on one socket and a bit beyond", ActivitySocketRead, waitSelect(oneSocket, beyond)},
+	{"select for an exception", ActivitySelect, waitSelect(exception)},
+	{"select on empty sets", ActivitySleep, waitSelect()},
 	{"epoll", ActivityEpoll, waitEpoll},
 	{"read of a pipe", ActivityPipe, waitPipe},
 	{"read of an eventfd", ActivityOther, waitEventFD},
@@ -319,6 +322,21 @@ func onePipe() (int, int16, error) {
 	return fds[0], unix.POLLIN, err
 }
 
+// beyond is above all the others, and select is not told of it but in a set.
+func beyond() (int, int16, error) {
+	fd, err := unix.Eventfd(0, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 60) // in the word of the others
+	return fd, 0, err
+}
+
+func exception() (int, int16, error) {
+	_, fd, err := socketPair("tcp4")
+	return fd, unix.POLLPRI, err
+}
+
 func waitPoll(of ...polled) func() (func() error, func() error, error) {
 	return func() (func() error, func() error, error) {
 		list := make([]unix.PollFd, len(of)+1) // one more: there is always a first one to point to
@@ -335,22 +353,27 @@ func waitPoll(of ...polled) func() (func() error, func() error, error) {
 
 func waitSelect(of ...polled) func() (func() error, func() error, error) {
 	return func() (func() error, func() error, error) {
-		var readable, writable unix.FdSet
+		var readable, writable, excepted unix.FdSet
 		most := 0
 		for _, open := range of {
 			fd, events, err := open()
 			if err != nil {
 				return nil, nil, err
 			}
-			if events == unix.POLLIN {
-				readable.Set(fd)
-			} else {
+			switch events {
+			case unix.POLLOUT:
 				writable.Set(fd)
+			case unix.POLLPRI:
+				excepted.Set(fd)
+			default:
+				readable.Set(fd)
 			}
-			most = max(most, fd)
+			if events != 0 {
+				most = max(most, fd)
+			}
 		}
 		limit := unix.NsecToTimeval(int64(asked))
-		return ends(0, unix.SYS_SELECT, uintptr(most+1), at(&readable), at(&writable), 0,
+		return ends(0, unix.SYS_SELECT, uintptr(most+1), at(&readable), at(&writable), at(&excepted),
 			at(&limit)), nil, nil
 	}
 }
