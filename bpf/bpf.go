@@ -64,7 +64,7 @@ func (o Options) sizes() map[string]uint32 {
 
 // Missing is a question that stays open because the kernel refused what answers it.
 type Missing struct {
-	Object string // "task", "sched", "sock", "memory", or "statistics": the programs' own run time
+	Object string // ObjectTask and so on, or "statistics": the programs' own run time
 	Err    error  // in the kernel's words; wraps ebpf.ErrNotSupported where that is the reason
 }
 

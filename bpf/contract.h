@@ -39,6 +39,7 @@ enum loss {
 	LOSS_TIME_RING,       /* times of threads that ended: the ring buffer was full */
 	LOSS_TIME_EVENT,      /* events of the scheduler: the thread's account was not to be had */
 	LOSS_WAKERS,          /* wake-ups: the table of wakers was full */
+	LOSS_MEMORY_HOARD,    /* page faults: no task storage was to be had for what the thread counts itself */
 	LOSS_MAX,
 };
 

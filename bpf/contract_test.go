@@ -108,7 +108,7 @@ func TestObjectsShareTheirMaps(t *testing.T) {
 		specs[o.name] = spec
 	}
 	for _, name := range sharedMaps {
-		a := specs["task"].Maps[name]
+		a := specs[ObjectTask].Maps[name]
 		for object, spec := range specs {
 			b := spec.Maps[name]
 			if a == nil || b == nil {

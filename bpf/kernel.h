@@ -33,6 +33,7 @@ enum {
 /* include/linux/sched.h */
 #define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
 #define TASK_DEAD 0x80
+#define PF_EXITING 0x4
 #define PF_IO_WORKER 0x10
 
 /* include/uapi/linux/stat.h */

@@ -60,8 +60,9 @@ struct {
 const volatile bool follow_threads = false;
 const volatile __u32 page_units = 1; /* the page size in units of RSS_SHIFT */
 
-/* What a thread has in the gauge beside what its mm has, in pages. Freed with the task. */
+/* What a thread has in the gauge beside what its mm has, in pages. Freed with the task, which may outlive its session. */
 struct hoard {
+	__u64 epoch; /* of the session whose gauge it is */
 	__s64 pages[MM_MEMBERS];
 };
 
@@ -157,12 +158,21 @@ static __always_inline __s64 counted(struct task_struct *task, __u32 member)
 	return pages;
 }
 
+/* The hoard of a thread, if it is of this session. */
+static __always_inline struct hoard *hoard_of(struct task_struct *task)
+{
+	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+	struct session *session = session_now();
+
+	return hoard && session && hoard->epoch == session->epoch ? hoard : 0;
+}
+
 /* A thread hands in what it has counted itself: what of it is in the gauge already. Known by its being just the
  * change of the mm's counter; a wrong guess lasts until the thread's next page fault. */
 static __always_inline __s64 handed_in(__u32 member, __s64 by)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+	struct hoard *hoard = hoard_of(task);
 	__s64 had;
 
 	if (!hoard || by != counted(task, member) * page_units)
@@ -233,6 +243,14 @@ static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 m
 		lose(LOSS_MEMORY_SIZE);
 }
 
+/* From Linux 6.16 a process is no target any more when its memory goes. */
+static __always_inline bool is_foreign(struct task_struct *task)
+{
+	if (task->flags & PF_EXITING && is_marked(task->tgid))
+		return false;
+	return !is_target(task->tgid);
+}
+
 static __always_inline void count_foreign(void)
 {
 	__u32 zero = 0;
@@ -254,7 +272,7 @@ int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
 	memory = bpf_map_lookup_elem(&memories, &key);
 	if (!memory && !is_ours(key, pid))
 		return 0;
-	if (!is_marked(bpf_get_current_task_btf()->tgid))
+	if (is_foreign(bpf_get_current_task_btf()))
 		count_foreign();
 	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
 	rss_changed(memory, key, member);
@@ -277,6 +295,7 @@ static __always_inline void hoard_follow(struct hoard *hoard, struct task_struct
 SEC("fexit/handle_mm_fault")
 int BPF_PROG(handle_mm_fault)
 {
+	struct session *session = session_now();
 	struct task_struct *task;
 	struct hoard *hoard;
 	__u64 mm;
@@ -288,10 +307,15 @@ int BPF_PROG(handle_mm_fault)
 	if (!bpf_map_lookup_elem(&memories, &mm)) /* another's, or lost */
 		return 0;
 	hoard = bpf_task_storage_get(&hoards, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (hoard)
-		hoard_follow(hoard, task);
-	else
-		lose(LOSS_THREADS);
+	if (!hoard || !session) {
+		lose(LOSS_MEMORY_HOARD);
+		return 0;
+	}
+	if (hoard->epoch != session->epoch) {
+		__builtin_memset(hoard->pages, 0, sizeof(hoard->pages));
+		hoard->epoch = session->epoch;
+	}
+	hoard_follow(hoard, task);
 	return 0;
 }
 
@@ -299,7 +323,7 @@ int BPF_PROG(handle_mm_fault)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(hoard_exit, struct task_struct *task)
 {
-	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+	struct hoard *hoard = hoard_of(task);
 
 	if (hoard)
 		hoard_follow(hoard, task);

@@ -9,12 +9,12 @@ const RSSUnit = 1 << 12
 type MemorySums struct {
 	Foreign  uint64 // changes while no thread of the program was current (reclaim), count
 	Change   uint64 // greatest change at once since the gate, summed over file, anonymous and shared memory, in RSSUnit
-	Deferred bool   // threads count for themselves first and hand in later (before Linux 6.2), and are not followed
+	Deferred bool   // threads count for themselves first and hand in later (before Linux 6.2), and are not all followed
 }
 
 // MemorySums reads the sums of the object "memory".
 func (p *Probes) MemorySums() (MemorySums, error) {
-	memory := p.objects["memory"]
+	memory := p.objects[ObjectMemory]
 	if memory == nil {
 		return MemorySums{}, nil
 	}
@@ -22,11 +22,20 @@ func (p *Probes) MemorySums() (MemorySums, error) {
 	if err := memory.Maps[memoryMapMemorySums].Lookup(uint32(0), &raw); err != nil {
 		return MemorySums{}, fmt.Errorf("map %s: %w", memoryMapMemorySums, err)
 	}
-	sums := MemorySums{Foreign: raw.Foreign, Deferred: raw.Deferred != 0 && memory.Programs[memoryProgHandleMmFault] == nil}
+	var unfollowed uint64
+	if err := p.shared[taskMapLosses].Lookup(taskLossLOSS_MEMORY_HOARD, &unfollowed); err != nil {
+		return MemorySums{}, fmt.Errorf("map %s: %w", taskMapLosses, err)
+	}
+	return decodeSums(raw, memory.Programs[memoryProgHandleMmFault] != nil && unfollowed == 0), nil
+}
+
+// decodeSums is told whether every thread is followed.
+func decodeSums(raw memoryMemorySums, followed bool) MemorySums {
+	sums := MemorySums{Foreign: raw.Foreign, Deferred: raw.Deferred != 0 && !followed}
 	for _, units := range raw.Change {
 		sums.Change += units
 	}
-	return sums, nil
+	return sums
 }
 
 // deferredPages is what a thread can have counted without having handed it in: 65 page faults (mm/memory.c,

@@ -51,6 +51,7 @@ const (
 
 type memoryHoard struct {
 	_     structs.HostLayout
+	Epoch uint64
 	Pages [4]int64
 }
 
@@ -73,7 +74,8 @@ const (
 	memoryLossLOSS_TIME_RING       memoryLoss = 13
 	memoryLossLOSS_TIME_EVENT      memoryLoss = 14
 	memoryLossLOSS_WAKERS          memoryLoss = 15
-	memoryLossLOSS_MAX             memoryLoss = 16
+	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 16
+	memoryLossLOSS_MAX             memoryLoss = 17
 )
 
 type memoryMarks struct {

@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,11 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,7 +63,7 @@ func (w *watched) tolerance() int64 {
 // threads: it is looked again until no change falls between two looks. Gives the page tables' figure.
 func (w *watched) isResident(pids ...int) int64 {
 	w.t.Helper()
-	for range 100 {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		before := w.gauge(GaugeRSS)
 		truth := rss(w.t, pids...)
 		if after := w.gauge(GaugeRSS); after != before {
@@ -84,11 +80,25 @@ func (w *watched) isResident(pids ...int) int64 {
 	return 0
 }
 
+// mark sets a pid's bit in the filter.
+func (w *watched) mark(pid int) {
+	w.t.Helper()
+	var marks taskMarks
+	m := w.probes.shared[taskMapMarks]
+	if err := m.Lookup(uint32(0), &marks); err != nil {
+		w.t.Fatal(err)
+	}
+	marks.Bits[pid%65536/64] |= 1 << (pid % 64)
+	if err := m.Put(uint32(0), &marks); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // hasNothing waits until the memory of all processes has gone: exit_mmap may run after the parent was told.
 func (w *watched) hasNothing() {
 	w.t.Helper()
 	w.gaugeReaches(GaugeRSS, 0)
-	if left, err := values[uint64, memoryMemory](w.probes.objects["memory"].Maps[memoryMapMemories]); err != nil || len(left) > 0 {
+	if left, err := values[uint64, memoryMemory](w.probes.objects[ObjectMemory].Maps[memoryMapMemories]); err != nil || len(left) > 0 {
 		w.t.Errorf("entries left: %+v, %v", left, err)
 	}
 }
@@ -203,6 +213,27 @@ func TestMemoryOfFork(t *testing.T) {
 	w.noLoss()
 }
 
+// A process that outlives its session takes nothing out of the next one's gauge, be it in what its threads have counted
+// themselves.
+func TestMemoryOutlivesReset(t *testing.T) {
+	w := watch(t, Options{}, "fork", fmt.Sprint(touchPages))
+	w.say("fork")
+	var child int
+	w.truth(&child)
+	w.isResident(w.cmd.Process.Pid, child)
+	if err := w.probes.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	w.say("end") // and waits for its child
+	w.truth(new(any))
+	w.finish()
+	if gauge := w.gauge(GaugeRSS); gauge != (Gauge{}) {
+		t.Errorf("gauge %+v: changes of a process that is not watched", gauge)
+	}
+	w.hasNothing()
+	w.noLoss()
+}
+
 // What a program had before it execs is gone with it, and counts before the gate only where it was before the gate.
 func TestMemoryOfExec(t *testing.T) {
 	w := watch(t, Options{}, "replace", fmt.Sprint(touchPages))
@@ -234,6 +265,7 @@ func TestMemoryOfExec(t *testing.T) {
 func TestMemoryOfEveryKind(t *testing.T) {
 	w := watch(t, Options{}, "kinds")
 	pid := w.cmd.Process.Pid
+	w.mark(os.Getpid()) // as a target with the same low bits would
 	before := w.isResident(pid)
 	for _, kind := range kinds {
 		w.say("map")
@@ -334,61 +366,17 @@ func TestLossOfMemories(t *testing.T) {
 	w.hasNothing()
 }
 
-// kinds are mappings of twice kindBytes, of which the first half is touched. The file is the program's own.
-var kinds = []struct {
-	name                string
-	prot, flags, advice int
-}{
-	{"anonymous", unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS, unix.MADV_NOHUGEPAGE},
-	{"huge", unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS, unix.MADV_HUGEPAGE},
-	{"zero page", unix.PROT_READ, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS, unix.MADV_NOHUGEPAGE},
-	{"shared", unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_ANONYMOUS, unix.MADV_NORMAL},
-	{"file", unix.PROT_READ, unix.MAP_PRIVATE, unix.MADV_NORMAL},
-	{"copied file", unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE, unix.MADV_RANDOM},
-}
-
-const kindBytes = 2 << 20
-
-// playKinds maps and touches one kind after the other, and then gives all back.
-func playKinds(s stage, _ []string) error {
-	exe, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	defer exe.Close()
-	if err := s.pause("ready"); err != nil {
-		return err
-	}
-	var all [][]byte
-	var sum byte
-	for _, kind := range kinds {
-		fd, size := -1, 2*kindBytes
-		if kind.flags&unix.MAP_ANONYMOUS == 0 {
-			fd = int(exe.Fd())
-		}
-		memory, err := unix.Mmap(fd, 0, size, kind.prot, kind.flags)
-		if err != nil {
-			return err
-		}
-		if err := unix.Madvise(memory, kind.advice); err != nil && kind.advice != unix.MADV_HUGEPAGE { // not built in
-			return err
-		}
-		for i := 0; i < kindBytes; i += 4096 {
-			if sum += memory[i]; kind.prot&unix.PROT_WRITE != 0 {
-				memory[i] = sum
-			}
-		}
-		all = append(all, memory)
-		if err := s.pause(strconv.FormatUint(uint64(uintptr(unsafe.Pointer(&memory[0]))), 10)); err != nil {
-			return err
+// A thread that is not followed keeps what it counts, and the bound says so.
+func TestMemorySums(t *testing.T) {
+	raw := memoryMemorySums{Foreign: 3, Change: [4]uint64{17, 5, 0, 1}, Deferred: 1}
+	for _, followed := range []bool{true, false} {
+		if got, want := decodeSums(raw, followed), (MemorySums{Foreign: 3, Change: 23, Deferred: !followed}); got != want {
+			t.Errorf("followed %v: %+v, want %+v", followed, got, want)
 		}
 	}
-	for _, memory := range all {
-		if err := unix.Munmap(memory); err != nil {
-			return err
-		}
+	if got := decodeSums(memoryMemorySums{}, false); got != (MemorySums{}) {
+		t.Errorf("%+v of nothing", got)
 	}
-	return s.end(nil)
 }
 
 func TestBoundOfMemory(t *testing.T) {
@@ -410,150 +398,4 @@ func TestBoundOfMemory(t *testing.T) {
 			t.Errorf("%s: %d, want %d", test.name, got, test.bound)
 		}
 	}
-}
-
-func mapPages(n int) ([]byte, error) {
-	memory, err := unix.Mmap(-1, 0, n*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANONYMOUS|unix.MAP_PRIVATE)
-	if err != nil {
-		return nil, err
-	}
-	return memory, unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
-}
-
-func touch(memory []byte) {
-	for i := 0; i < len(memory); i += 4096 {
-		memory[i] = 1
-	}
-}
-
-// playTouch lets args[0] threads touch args[1] pages each and give them back: args[2] times. The truth is the time that
-// touching took, ns.
-func playTouch(s stage, args []string) error {
-	var n [3]int
-	for i := range n {
-		var err error
-		if n[i], err = strconv.Atoi(args[i]); err != nil {
-			return err
-		}
-	}
-	if err := s.pause("ready"); err != nil {
-		return err
-	}
-	var elapsed atomic.Int64
-	for range n[2] {
-		done, leave := make(chan error), make(chan struct{})
-		for range n[0] {
-			go func() {
-				runtime.LockOSThread()
-				memory, err := mapPages(n[1])
-				if err == nil {
-					begin := time.Now()
-					touch(memory)
-					elapsed.Add(int64(time.Since(begin)))
-				}
-				done <- err
-				<-leave
-				done <- unix.Munmap(memory)
-			}()
-		}
-		for _, word := range []string{"full", "empty"} {
-			var errs []error
-			for range n[0] {
-				errs = append(errs, <-done)
-			}
-			if err := errors.Join(errs...); err != nil {
-				return err
-			}
-			if err := s.pause(word); err != nil {
-				return err
-			}
-			if word == "full" {
-				for range n[0] {
-					leave <- struct{}{}
-				}
-			}
-		}
-	}
-	return s.end(elapsed.Load())
-}
-
-// playFork forks a child, without exec, that touches args[0] pages.
-func playFork(s stage, args []string) error {
-	pages, err := strconv.Atoi(args[0])
-	if err != nil {
-		return err
-	}
-	up, down := make([]int, 2), make([]int, 2)
-	if err := errors.Join(unix.Pipe(up), unix.Pipe(down)); err != nil {
-		return err
-	}
-	memory, err := mapPages(pages)
-	if err != nil {
-		return err
-	}
-	if err := s.pause("ready"); err != nil {
-		return err
-	}
-	child, errno := forkAndTouch(memory, up[1], down)
-	if errno != 0 {
-		return errno
-	}
-	if _, err := unix.Read(up[0], make([]byte, 1)); err != nil {
-		return err
-	}
-	if err := s.pause(strconv.Itoa(child)); err != nil {
-		return err
-	}
-	if err := unix.Close(down[1]); err != nil {
-		return err
-	}
-	if _, err := unix.Wait4(child, nil, 0, nil); err != nil {
-		return err
-	}
-	return s.end(nil)
-}
-
-// forkAndTouch gives the child's pid. The child is one thread of a Go program that has lost the others: it calls
-// nothing but the kernel.
-//
-//go:norace
-func forkAndTouch(memory []byte, up int, down []int) (int, syscall.Errno) {
-	var b [1]byte
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	pid, _, errno := syscall.RawSyscall(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0)
-	if errno != 0 || pid != 0 {
-		return int(pid), errno
-	}
-	for i := 0; i < len(memory); i += 4096 {
-		memory[i] = 1
-	}
-	syscall.RawSyscall(syscall.SYS_WRITE, uintptr(up), uintptr(unsafe.Pointer(&b)), 1)
-	syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(down[1]), 0, 0)
-	syscall.RawSyscall(syscall.SYS_READ, uintptr(down[0]), uintptr(unsafe.Pointer(&b)), 1) // until the parent closes it
-	syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
-	panic("not reached")
-}
-
-// playReplace touches args[0] pages, and execs a program that touches a few.
-func playReplace(s stage, args []string) error {
-	pages, err := strconv.Atoi(args[0])
-	if err != nil {
-		return err
-	}
-	if err := s.pause("ready"); err != nil {
-		return err
-	}
-	memory, err := mapPages(pages)
-	if err != nil {
-		return err
-	}
-	touch(memory)
-	if err := s.pause("full"); err != nil {
-		return err
-	}
-	if err := os.Setenv(programEnv, "touch"); err != nil {
-		return err
-	}
-	return unix.Exec("/proc/self/exe", []string{"touch", "1", "23", "0"}, os.Environ())
 }

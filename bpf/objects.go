@@ -15,6 +15,14 @@ const bpfStatsRunTime = 0
 // variableCollectStacks is stack.bpf.h's knob.
 const variableCollectStacks = taskVarCollectStacks
 
+// The names of the objects, in [Missing] and for [Probes.Has].
+const (
+	ObjectTask   = "task"
+	ObjectSched  = "sched"
+	ObjectSock   = "sock"
+	ObjectMemory = "memory"
+)
+
 // object is one ELF object: a question and the sets of programs that can answer it.
 type object struct {
 	name string
@@ -25,15 +33,15 @@ type object struct {
 }
 
 var objects = []object{
-	{"task", loadTask, [][]string{{
+	{ObjectTask, loadTask, [][]string{{
 		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
 	}}},
 	// After task: its program for new threads begins the account that this one's relies on.
-	{"sched", loadSched, [][]string{{
+	{ObjectSched, loadSched, [][]string{{
 		schedProgSchedNewtask, schedProgSchedSwitch, schedProgSchedWaking, schedProgSchedWakeup, schedProgSchedWakeupNew,
 		schedProgLiveTimes,
 	}}},
-	{"sock", loadSock, [][]string{{
+	{ObjectSock, loadSock, [][]string{{
 		sockProgInetSockSetState, sockProgInetSockSetStateTwin, sockProgTcpDestroySock, sockProgTcpRetransmitSkb,
 		sockProgSockSendLength, sockProgSockRecvLength, // Linux 6.3
 	}, {
@@ -44,7 +52,7 @@ var objects = []object{
 		sockProgUnixDgramSendmsg, sockProgUnixDgramRecvmsg,
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
 	}}},
-	{"memory", loadMemory, [][]string{{
+	{ObjectMemory, loadMemory, [][]string{{
 		memoryProgRssStatSize, memoryProgRssStat, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
 	}, {
 		memoryProgRssStatSize, memoryProgRssStat,

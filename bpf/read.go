@@ -15,7 +15,7 @@ import (
 //
 // Source: task storage, read by a task iterator (iter/task, Linux 5.8).
 func (p *Probes) Live() ([]Thread, error) {
-	return iterate[Thread](p.objects["task"], taskProgLiveThreads)
+	return iterate[Thread](p.objects[ObjectTask], taskProgLiveThreads)
 }
 
 // iterate reads what a task iterator writes: nothing where the object is missing.
@@ -54,7 +54,7 @@ func iterate[T any](object *ebpf.Collection, program string) ([]T, error) {
 // Connections gives the TCP connections that are open and the UDP and unix sockets that have not aged out, in no
 // order.
 func (p *Probes) Connections() ([]Connection, error) {
-	sock := p.objects["sock"]
+	sock := p.objects[ObjectSock]
 	if sock == nil {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ func (p *Probes) Connections() ([]Connection, error) {
 // read before them: a connection whose end finds no room in the ring is added to the totals then.
 func (p *Probes) Totals(transport Transport) (Totals, error) {
 	var sum Totals
-	sock := p.objects["sock"]
+	sock := p.objects[ObjectSock]
 	if sock == nil {
 		return sum, nil
 	}
@@ -205,6 +205,7 @@ var lossCauses = []struct {
 	{taskLossLOSS_TIME_RING, LossOfTimesInRing, "threads that ended have no account of their time"},
 	{taskLossLOSS_TIME_EVENT, "time_event", "switches or wake-ups are missing, and time with them"},
 	{taskLossLOSS_WAKERS, "wakers_full", "wake-ups are in no waker's count"},
+	{taskLossLOSS_MEMORY_HOARD, "memory_hoard", "page faults are in resident memory only when their thread hands them in: it is less exact, as its bound says"},
 }
 
 // values reads a hash map whole. Entries that come or go meanwhile may be missed or not.

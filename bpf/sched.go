@@ -11,7 +11,7 @@ import (
 //
 // Source: task storage, read by a task iterator (iter/task, Linux 5.8).
 func (p *Probes) LiveTimes() ([]ThreadTime, error) {
-	return iterate[ThreadTime](p.objects["sched"], schedProgLiveTimes)
+	return iterate[ThreadTime](p.objects[ObjectSched], schedProgLiveTimes)
 }
 
 // Histogram counts waits by their magnitude: bucket i holds those from 2^i up to 2^(i+1) ns.
@@ -20,7 +20,7 @@ type Histogram = schedHistogram
 // RunQueue gives the targets' waits for a CPU that ended after the gate.
 func (p *Probes) RunQueue() (Histogram, error) {
 	var sum Histogram
-	sched := p.objects["sched"]
+	sched := p.objects[ObjectSched]
 	if sched == nil {
 		return sum, nil
 	}
@@ -46,7 +46,7 @@ type Waker struct {
 
 // Wakers gives who woke the targets' threads, in no order.
 func (p *Probes) Wakers() ([]Waker, error) {
-	sched := p.objects["sched"]
+	sched := p.objects[ObjectSched]
 	if sched == nil {
 		return nil, nil
 	}

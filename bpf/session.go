@@ -11,6 +11,10 @@ import (
 // before, a process that would not end, is ignored from now on. Attaching anew would do the same, but takes
 // hundreds of milliseconds.
 func (p *Probes) Reset() error {
+	// Who is watched goes before the epoch: whatever still counts for them counts for the session that ends.
+	if err := p.unwatch(); err != nil {
+		return err
+	}
 	p.epoch++
 	if err := p.OpenGate(0); err != nil {
 		return fmt.Errorf("begin session: %w", err)
@@ -27,19 +31,27 @@ func (p *Probes) Reset() error {
 	return err
 }
 
-// clear empties every map that a session fills. The tables come before the sums: a connection of the session
+// unwatch makes nothing a target, and no memory one's.
+func (p *Probes) unwatch() error {
+	errs := []error{empty(p.shared[taskMapTargets]), p.shared[taskMapMarks].Put(uint32(0), &taskMarks{})}
+	if memory := p.objects[ObjectMemory]; memory != nil {
+		errs = append(errs, empty(memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
+	}
+	return errors.Join(errs...)
+}
+
+// clear empties every other map that a session fills. The tables come before the sums: a connection of the session
 // before that ends meanwhile moves a gauge once more.
 func (p *Probes) clear() error {
 	var errs []error
-	for _, name := range []string{taskMapTargets, taskMapStacks, taskMapWeights} {
+	for _, name := range []string{taskMapStacks, taskMapWeights} {
 		errs = append(errs, empty(p.shared[name]))
 	}
-	errs = append(errs, p.shared[taskMapMarks].Put(uint32(0), &taskMarks{}))
-	if sched := p.objects["sched"]; sched != nil {
+	if sched := p.objects[ObjectSched]; sched != nil {
 		errs = append(errs, empty(sched.Maps[schedMapWakers]))
 		errs = append(errs, sched.Maps[schedMapRunQueue].Put(uint32(0), make([]schedHistogram, ebpf.MustPossibleCPU())))
 	}
-	if sock := p.objects["sock"]; sock != nil {
+	if sock := p.objects[ObjectSock]; sock != nil {
 		for _, name := range []string{sockMapConnections, sockMapDatagrams, sockMapRefused, sockMapListeners} {
 			errs = append(errs, empty(sock.Maps[name]))
 		}
@@ -48,8 +60,7 @@ func (p *Probes) clear() error {
 			errs = append(errs, sock.Maps[sockMapTotalsByTransport].Put(transport, make([]Totals, cpus)))
 		}
 	}
-	if memory := p.objects["memory"]; memory != nil {
-		errs = append(errs, empty(memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
+	if memory := p.objects[ObjectMemory]; memory != nil {
 		errs = append(errs, memory.Maps[memoryMapMemorySums].Put(uint32(0), memoryMemorySums{}))
 	}
 	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting, GaugeRSS} {

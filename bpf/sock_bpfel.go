@@ -122,7 +122,8 @@ const (
 	sockLossLOSS_TIME_RING       sockLoss = 13
 	sockLossLOSS_TIME_EVENT      sockLoss = 14
 	sockLossLOSS_WAKERS          sockLoss = 15
-	sockLossLOSS_MAX             sockLoss = 16
+	sockLossLOSS_MEMORY_HOARD    sockLoss = 16
+	sockLossLOSS_MAX             sockLoss = 17
 )
 
 type sockMarks struct {

@@ -76,7 +76,8 @@ const (
 	taskLossLOSS_TIME_RING       taskLoss = 13
 	taskLossLOSS_TIME_EVENT      taskLoss = 14
 	taskLossLOSS_WAKERS          taskLoss = 15
-	taskLossLOSS_MAX             taskLoss = 16
+	taskLossLOSS_MEMORY_HOARD    taskLoss = 16
+	taskLossLOSS_MAX             taskLoss = 17
 )
 
 type taskMarks struct {

@@ -185,7 +185,7 @@ func (w *Watch) collectCurves() error {
 		}
 		w.trial.Curves[c.name] = recording.Curve(curve)
 	}
-	if !w.c.probes.Has(objectMemory) {
+	if !w.c.probes.Has(bpf.ObjectMemory) {
 		return nil
 	}
 	curve, err := w.c.probes.Curve(bpf.GaugeRSS, w.atGate.rss.Now, elapsed)

@@ -8,13 +8,10 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// objectMemory is the kernel side's object that counts resident memory.
-const objectMemory = "memory"
-
 // collectMemory fills in the peak of resident memory and how far it can be trusted. It comes after the curve: a page
 // more in between is then in the peak, and the curve has nothing above it.
 func (w *Watch) collectMemory() error {
-	if !w.c.probes.Has(objectMemory) {
+	if !w.c.probes.Has(bpf.ObjectMemory) {
 		return nil // it is in Missing
 	}
 	gauge, err := w.c.probes.Gauge(bpf.GaugeRSS)
