@@ -14,9 +14,9 @@ import (
 // mostTimes is how many threads that have ended have their time kept: half a kilobyte each.
 const mostTimes = 1 << 18
 
-// timeLooks is how often the times are looked at, 1 ms apart, at most: on a busy machine a thread that ends can wait
-// for a CPU in the midst of that, out of the iterator's sight and before its last switch.
-const timeLooks = 500
+// timeLooks is for how long the times are looked at again, 1 ms apart: on a busy machine a thread that ends can wait
+// for a CPU in the midst of that, out of the iterator's sight and before its last switch. The program stands still.
+const timeLooks = 500 * time.Millisecond
 
 // causes are the recording's names of what blocks.
 var causes = map[bpf.Activity]string{
@@ -41,14 +41,10 @@ var causes = map[bpf.Activity]string{
 // collectSched fills in where the threads' time went: of each thread in its life, of all of them from the gate to
 // done. The kernel side splits what spans the gate, so that no baseline is taken there.
 func (w *Watch) collectSched(threads []bpf.Thread) error {
-	if !w.c.probes.Has("sched") {
+	if !w.c.probes.Has(bpf.ObjectSched) {
 		return nil
 	}
-	all, err := w.lookAtTimes(threads)
-	if err != nil {
-		return err
-	}
-	missing, err := w.unaccounted(threads, all)
+	all, missing, err := w.lookAtTimes(threads)
 	if err != nil {
 		return err
 	}
@@ -116,44 +112,47 @@ func histogramRecord(queue bpf.Histogram) recording.Histogram {
 
 func timeIdentity(t bpf.ThreadTime) threadIdentity { return threadIdentity{t.Tid, t.StartNs} }
 
-// lookAtTimes gives the times of all threads, those that have ended and those that live. It looks again while one
-// is missing, which is on its way from the one to the other, or seems to differ from the kernel's, which is in the
-// midst of a switch.
-func (w *Watch) lookAtTimes(threads []bpf.Thread) ([]bpf.ThreadTime, error) {
-	var all []bpf.ThreadTime
-	for look := range timeLooks {
+// lookAtTimes gives the times of all threads, those that have ended and those that live, and how many threads are in
+// no account and no loss. It looks again while one is missing, which is on its way from the one to the other, or seems
+// to differ from the kernel's, which is in the midst of a switch.
+func (w *Watch) lookAtTimes(threads []bpf.Thread) ([]bpf.ThreadTime, int64, error) {
+	deadline := time.Now().Add(timeLooks)
+	has, listed := map[threadIdentity]bool{}, 0 // of those that have ended
+	for look := 0; ; look++ {
 		live, err := w.c.probes.LiveTimes()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		w.drain()
 		if w.drainErr != nil {
-			return nil, w.drainErr
+			return nil, 0, w.drainErr
 		}
-		all = union(w.times, live, timeIdentity)
-		ended := len(w.times)
-		differs := slices.ContainsFunc(all[ended:], func(t bpf.ThreadTime) bool { return len(t.Mismatches()) > 0 })
-		missing, err := w.unaccounted(threads, all)
+		for ; listed < len(w.times); listed++ {
+			has[timeIdentity(w.times[listed])] = true
+		}
+		live = slices.DeleteFunc(live, func(t bpf.ThreadTime) bool { return has[timeIdentity(t)] })
+		differs := slices.ContainsFunc(live, func(t bpf.ThreadTime) bool { return len(t.Mismatches()) > 0 })
+		missing, err := w.unaccounted(threads, has, live)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if missing <= 0 && (!differs || look >= looks) {
-			break
+		if missing <= 0 && (!differs || look >= looks) || time.Now().After(deadline) {
+			return slices.Concat(w.times, live), missing, nil
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return all, nil
 }
 
-// countTimeless is how many threads have no account of their time.
-func countTimeless(threads []bpf.Thread, all []bpf.ThreadTime) int64 {
-	has := map[threadIdentity]bool{}
-	for _, t := range all {
+// countTimeless is how many threads have no account of their time, neither among those that have ended nor among those
+// that live.
+func countTimeless(threads []bpf.Thread, ended map[threadIdentity]bool, live []bpf.ThreadTime) int64 {
+	has := make(map[threadIdentity]bool, len(live))
+	for _, t := range live {
 		has[timeIdentity(t)] = true
 	}
 	missing := int64(0)
 	for _, t := range threads {
-		if !has[identity(t)] {
+		if id := identity(t); !has[id] && !ended[id] {
 			missing++
 		}
 	}
@@ -183,12 +182,12 @@ func addTime(sum *recording.ThreadTime, spent bpf.Spent) {
 }
 
 // unaccounted is how many threads have their time in no account, and in no loss.
-func (w *Watch) unaccounted(threads []bpf.Thread, all []bpf.ThreadTime) (int64, error) {
+func (w *Watch) unaccounted(threads []bpf.Thread, ended map[threadIdentity]bool, live []bpf.ThreadTime) (int64, error) {
 	losses, err := w.c.probes.Losses()
 	if err != nil {
 		return 0, err
 	}
-	missing := countTimeless(threads, all) - w.timesUnlisted
+	missing := countTimeless(threads, ended, live) - w.timesUnlisted
 	for _, l := range losses {
 		if l.Cause == bpf.LossOfTimes || l.Cause == bpf.LossOfTimesInRing {
 			missing -= int64(l.Count)

@@ -110,7 +110,11 @@ func TestHistogramRecord(t *testing.T) {
 
 func TestThreadsWithoutATime(t *testing.T) {
 	threads := []bpf.Thread{{Tid: 7, StartNs: 5}, {Tid: 7, StartNs: 6}, {Tid: 8, StartNs: 5}}
-	if n := countTimeless(threads, []bpf.ThreadTime{agrees()}); n != 2 {
+	if n := countTimeless(threads, nil, []bpf.ThreadTime{agrees()}); n != 2 {
 		t.Errorf("%d threads have no time, want 2", n)
+	}
+	ended := map[threadIdentity]bool{identity(threads[2]): true}
+	if n := countTimeless(threads, ended, []bpf.ThreadTime{agrees()}); n != 1 {
+		t.Errorf("%d threads have no time, want 1", n)
 	}
 }
