@@ -26,7 +26,7 @@ func findNotReached(v *View, r *recording.Recording) []Finding {
 			advice = fmt.Sprintf("That is what its library takes by itself: the model without .own is told %d.", m.Asked)
 		}
 		if advice == "" {
-			advice = fmt.Sprintf("Raise --latency so that requests overlap, or compare at -c %d.", max(1, int(f.Median)))
+			advice = fmt.Sprintf("%s so that requests overlap, or compare at -c %d.", moreLatency(v.Run.Plan), max(1, int(f.Median)))
 		}
 		list = append(list, Finding{
 			Severity: Warning, Name: "concurrency-not-reached", Model: m.Name,
@@ -48,7 +48,7 @@ func heldReach(m *Model, r *recording.Recording) (evidence, advice string) {
 	case reached < asked:
 		return fmt.Sprintf("%d with the answers held", reached), fmt.Sprintf("It cannot have more in flight: compare at -c %d.", reached)
 	}
-	return fmt.Sprintf("%d with the answers held", reached), "It can: the answers came too soon. Raise --latency so that requests overlap."
+	return fmt.Sprintf("%d with the answers held", reached), "It can: the answers came too soon. " + moreLatency(r.Run.Plan) + " so that requests overlap."
 }
 
 // mostHeld is how many requests the origin held at most, and how many it waited for then.
@@ -189,5 +189,6 @@ func helperNames(trials []*recording.Trial) string {
 
 // ownConcurrency says that nobody told the model how many: its library decides.
 func ownConcurrency(plan recording.Plan, model string) bool {
-	return slices.ContainsFunc(plan.Details, func(d recording.ModelDetail) bool { return d.Name == model && d.Own })
+	d := detailOf(plan, model)
+	return d != nil && d.Own
 }

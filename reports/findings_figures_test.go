@@ -33,18 +33,25 @@ func TestFindHostBusy(t *testing.T) {
 	}{
 		{"quiet", func(*recording.Recording) {}, nil},
 		// 2 CPUs: a tenth of the window on one is a twentieth of the capacity.
-		{"steal", set(func(t *recording.Trial) { t.Load.StealNS = window(t)/10 + ms }), warn("the hypervisor took 5.1 % of the CPU time")},
+		{"steal", set(func(t *recording.Trial) { t.Load.StealNS = window(t)/10 + ms }), warn("the hypervisor took 5.1 % of the machine's CPU time")},
 		{"some steal", set(func(t *recording.Trial) { t.Load.StealNS = window(t)/10 - ms }), nil},
-		{"others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/2 }), warn("processes other than workload and origin took 25.0 % of it")},
+		{"others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/2 }), warn("processes other than workload and origin took 25.0 % of the machine's CPU time")},
 		{"some others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/3 }), nil},
 		// A remote origin's CPU time is not this machine's.
 		{"an origin elsewhere", func(r *recording.Recording) {
 			r.Run.Plan.URL = "http://10.0.0.1/"
 			ofMeasured(r, "", func(t *recording.Trial) { t.Load.BusyNS, t.Origin.CPUNS = t.CPU.WorkNS+window(t)/2, window(t)/2 })
-		}, warn("processes other than workload and origin took 25.0 % of it")},
+		}, warn("processes other than workload and origin took 25.0 % of the machine's CPU time")},
 		{"stall of others", set(func(t *recording.Trial) {
 			t.Load.StallNS = window(t)/2 + t.Sched.Time.RunnableNS + t.Origin.RunDelayNS
 		}), warn("others waited for a CPU in at least 50.0 % of the time")},
+		// A remote origin's waits for a CPU are not this machine's.
+		{"stall beside an origin elsewhere", func(r *recording.Recording) {
+			r.Run.Plan.URL = "http://10.0.0.1/"
+			ofMeasured(r, "", func(t *recording.Trial) {
+				t.Load.StallNS, t.Origin.RunDelayNS = window(t)/2+t.Sched.Time.RunnableNS, window(t)
+			})
+		}, warn("others waited for a CPU in at least 50.0 % of the time")},
 		{"its own stall", set(func(t *recording.Trial) {
 			t.Load.StallNS, t.Sched.Time.RunnableNS = window(t), 100*window(t)
 		}), nil},
@@ -103,7 +110,13 @@ func TestFindServerBound(t *testing.T) {
 		{"late for want of a CPU", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 6 * ms })
 		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: advice,
-			Evidence: "go-threads: its threads waited 6.00 ms a request for a CPU, a reply was awaited for 21.0 ms"}}},
+			Evidence: "go-threads: the origin's threads waited 6.00 ms a request for a CPU, a reply was awaited for 21.0 ms"}}},
+		{"an origin elsewhere late for want of a CPU", func(r *recording.Recording) {
+			r.Run.Plan.URL = "http://10.0.0.1/"
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 6 * ms })
+		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text,
+			Evidence: "go-threads: the origin's threads waited 6.00 ms a request for a CPU, a reply was awaited for 21.0 ms",
+			Advice:   "Give the origin's machine more CPU, start the origin with a greater --latency, or lower -c."}}},
 		{"a little late", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 4 * ms })
 		}, nil},
@@ -121,6 +134,12 @@ func TestFindServerBound(t *testing.T) {
 			}
 		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: "Raise the origin's --rate or leave it out.",
 			Evidence: "go-threads: 5.88 pages a second, its limit is 5.90"}}},
+		{"an origin elsewhere at its limit", func(r *recording.Recording) {
+			r.Run.Plan.URL, r.Run.Plan.PagesPerSec = "http://10.0.0.1/", 900
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Phases.LastNS = t.Phases.GateNS + 110*ms })
+			ofMeasured(r, "go-goroutines", func(t *recording.Trial) { t.Phases.LastNS = t.Phases.GateNS + 2000*ms })
+		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text, Advice: "Start the origin with a greater --rate, or without one.",
+			Evidence: "go-threads: 909 pages a second, its limit is 900"}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -194,6 +213,23 @@ func TestNotReachedSaysWhy(t *testing.T) {
 			Text:     "py-threads reached 17 of 100 in flight, waiting most on futex: TIME is not comparable at 100.",
 			Evidence: "peak in flight, median of 6 trials; 17 with the answers held",
 			Advice:   "It cannot have more in flight: compare at -c 17."})
+}
+
+// weft compare refuses --latency beside --url: it is the other origin's.
+func TestNotReachedFromAnOriginElsewhere(t *testing.T) {
+	r := newRecording()
+	r.Run.Plan.URL = "http://10.0.0.1/"
+	each(r, "go-threads", recording.Measured, func(t *recording.Trial) { t.Origin.PeakInFlight = 42 })
+	each(r, "py-threads", recording.Held, func(t *recording.Trial) { t.Failure = &recording.Failure{Cause: "died"} })
+	got := findingsNamed(r, "concurrency-not-reached")
+	for i, want := range []string{
+		"It can: the answers came too soon. Start the origin with a greater --latency so that requests overlap.",
+		"Start the origin with a greater --latency so that requests overlap, or compare at -c 17.",
+	} {
+		if len(got) != 2 || got[i].Advice != want {
+			t.Errorf("%+v\nwant %s", got, want)
+		}
+	}
 }
 
 func TestFindNotHeld(t *testing.T) {
