@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -185,19 +186,50 @@ func TestFindHeldDifference(t *testing.T) {
 }
 
 func TestFindHelpers(t *testing.T) {
+	const noProfile = "Record again with profiled trials to see which stacks make them."
 	r := newRecording()
-	expect(t, r, "helper-threads", Finding{Severity: Remark,
+	want := Finding{Severity: Remark,
 		Text:     "Helper threads that no task asked for: go-goroutines 4, go-sequential 3, go-threads 3. Their memory and switches are in the figures.",
 		Evidence: "go-goroutines: 3 named go made by the main thread, 1 named go made by other helpers; go-sequential: 3 named go made by the main thread",
-		Advice:   "See which stacks make them: weft report --format svg --kind threadcreate."})
+		Advice:   noProfile}
+	expect(t, r, "helper-threads", want)
+	for _, model := range []string{"py-threads", "go-threads", "go-sequential"} { // of which go-sequential has the most
+		r.Run.Profiles = append(r.Run.Profiles, recording.ProfileRef{Model: model})
+	}
+	want.Advice = "See which stacks make them: weft report DIR --format svg --kind threadcreate --model go-sequential"
+	expect(t, r, "helper-threads", want)
 	r.Run.Plan.Models = []string{"go-threads"} // whose names do not tell helpers from the others
 	expect(t, r, "helper-threads", Finding{Severity: Remark, Model: "go-threads",
 		Text:     "Helper threads that no task asked for: go-threads 3. Their memory and switches are in the figures.",
-		Evidence: "median peak of threads, less one and one for each task",
-		Advice:   "See which stacks make them: weft report --format svg --kind threadcreate."})
+		Evidence: "peak of threads in the median trial, less one and one for each task",
+		Advice:   "See which stacks make them: weft report DIR --format svg --kind threadcreate --model go-threads"})
 	r.Run.Plan.Details = []recording.ModelDetail{}
 	expect(t, r, "helper-threads") // nobody knows what they ask for
 	expect(t, soundRecording(), "helper-threads")
+}
+
+// The count is whole, and the names are of the same threads: those of the median trial at its peak.
+func TestHelpersAreOfTheMedianTrial(t *testing.T) {
+	r := newRecording()
+	r.Run.Plan.Models = []string{"go-goroutines"}
+	peaks := []int64{5, 6, 5, 6, 6, 5} // a median of 5.5
+	each(r, "go-goroutines", recording.Measured, func(t *recording.Trial) {
+		t.Threads.Peak, peaks = peaks[0], peaks[1:]
+		t.Threads.List = threadsOf(t, modelSpec{name: "go-goroutines", threads: t.Threads.Peak})
+		gone := t.Threads.List[1] // two that were not there at the peak
+		gone.Name, gone.EndNS = "early", t.Phases.GateNS
+		late := t.Threads.List[1]
+		late.Name, late.StartNS = "late", t.Phases.DoneNS
+		t.Threads.List[1].EndNS = t.Phases.DoneNS
+		t.Threads.List = append(t.Threads.List, gone, late)
+	})
+	found := findingsNamed(r, "helper-threads")
+	const evidence = "go-goroutines: 3 named go made by the main thread, 1 named go made by other helpers"
+	if len(found) != 1 || found[0].Evidence != evidence || !strings.Contains(found[0].Text, "go-goroutines 4.") {
+		t.Errorf("%+v", found)
+	}
+	r.Run.Plan.Details[2].ThreadPerTask = true // and so asks for more than it has
+	expect(t, r, "helper-threads")
 }
 
 // With the answers held it is seen whether a model could have had more in flight.
