@@ -40,6 +40,8 @@ func newComparison(metric Metric, base, f *Figure) *Comparison {
 	switch {
 	case base == nil:
 		return refuse("the baseline has no figure")
+	case metric.Events && (base.Inexact || f.Inexact):
+		return refuse("events were lost: the figures are not exact")
 	case metric.Events && (base.LowerBound || f.LowerBound):
 		return refuse("events were lost: the figures are lower bounds")
 	case slices.Min(base.Values) <= 0 || slices.Min(f.Values) <= 0:
