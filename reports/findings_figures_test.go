@@ -152,7 +152,7 @@ func TestFindServerBound(t *testing.T) {
 }
 
 func TestFindMostlySetup(t *testing.T) {
-	const advice = "Compare what the work adds: HELD/TASK, and rss-peak-over-control-B in --format md."
+	const advice = "Compare what the work adds: HELD/TASK where there is one, and rss-peak-over-control-B (in report.html and --format md)."
 	r := newRecording() // 27.2 of 33.5 MiB of py-threads, 7.2 of 14 and less of the others
 	expect(t, r, "mostly-setup", Finding{Severity: Remark, Model: "py-threads",
 		Text:     "PEAK RSS of py-threads is mostly set-up: imports and runtime, not the work.",
@@ -168,13 +168,44 @@ func TestFindMostlySetup(t *testing.T) {
 	expect(t, soundRecording(), "mostly-setup")
 }
 
+// Each model is told of by its own column, and no more than three have their figures in the evidence.
+func TestMostlySetupOfSeveralColumns(t *testing.T) {
+	r := newRecording()
+	for _, trial := range r.Trials {
+		if trial.Kind == recording.Control {
+			end := trial.Snapshots[recording.AtEnd]
+			end.RSSBytes = 28 * mib
+			trial.Snapshots[recording.AtEnd] = end
+		}
+		if trial.Model == "go-threads" {
+			trial.Memory = nil
+		}
+	}
+	expect(t, r, "mostly-setup", Finding{Severity: Remark,
+		Text: "PEAK RSS of go-sequential, go-goroutines, py-threads and RSS of go-threads is mostly set-up: imports and runtime, not the work.",
+		Evidence: "go-sequential: 28.0 MiB of 11.1 MiB with the work left out; go-threads: 28.0 MiB of 13.0 MiB with the work left out; " +
+			"go-goroutines: 28.0 MiB of 12.9 MiB with the work left out",
+		Advice: "Compare what the work adds: HELD/TASK where there is one, and rss-peak-over-control-B (in report.html and --format md)."})
+}
+
 func TestFindHeldDifference(t *testing.T) {
 	const advice = "PEAK RSS leaves it out: add it for each task when sizing a machine."
 	r := newRecording()
 	r.Run.Plan.Models = r.Run.Plan.Models[:3]
-	expect(t, r, "held-kernel-memory", Finding{Severity: Remark,
+	want := Finding{Severity: Remark,
 		Text:     "A held thread of go-threads costs 22.0 KiB more kernel memory than a held task of go-goroutines (26.0 KiB against 4.0 KiB).",
-		Evidence: "growth for each of 100 and 100 requests that were held", Advice: advice})
+		Evidence: "growth a request, from 10 to 100 held", Advice: advice}
+	expect(t, r, "held-kernel-memory", want)
+	for _, trial := range r.Trials { // one that did not reach all
+		if trial.Model == "go-goroutines" && trial.Kind == recording.Held && trial.Concurrency == 100 {
+			held := trial.Snapshots[recording.AtHeld]
+			held.Waiting = 60
+			held.Cost = costOfTasks(figuresOf(trial.Model), held.Waiting, held.USSBytes)
+			trial.Snapshots[recording.AtHeld] = held
+		}
+	}
+	want.Evidence = "growth a request, from 10 to 100 held by go-threads, from 10 to 60 held by go-goroutines"
+	expect(t, r, "held-kernel-memory", want)
 	for _, trial := range r.Trials { // less than a page apart
 		if trial.Model == "go-threads" && trial.Kind == recording.Held {
 			held := trial.Snapshots[recording.AtHeld]

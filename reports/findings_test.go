@@ -77,6 +77,12 @@ func TestFindings(t *testing.T) {
 			"go-threads, go-goroutines lost 23 events (ring_full): figures counted from events are lower bounds and are not compared.",
 			"names are missing; trials 5, 6",
 			"Measure again with fewer requests at once, or with less running beside it."}}},
+		{"two losses of one trial", func(r *recording.Recording) {
+			r.Trials[5].Lost = []recording.Loss{{Cause: "sched_mismatch", Count: 1, Detail: "switches"}, {Cause: "sched_mismatch", Count: 1, Detail: "runnable"}}
+		}, []Finding{{Warning, "events-lost", "go-goroutines",
+			"go-goroutines lost 2 events (sched_mismatch): times of threads are not exact and are not compared.",
+			"switches; trial 6",
+			"Measure again with fewer requests at once, or with less running beside it."}}},
 		{"times of threads do not add up", func(r *recording.Recording) {
 			r.Trials[5].Lost = []recording.Loss{{Cause: "sched_mismatch", Count: 2, Detail: "life 20 ms, states 19 ms"}}
 		}, []Finding{{Warning, "events-lost", "go-goroutines",

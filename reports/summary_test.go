@@ -192,14 +192,14 @@ func TestComparisonRefused(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	rounds := map[int][]string{
-		6: {"± is the 95 % interval of the median: with so few runs, the range from the least to the greatest value."},
-		5: {"A model has 5 runs: the 95 % interval of a median needs --runs 6."},
-		1: {"A model has 1 run: the 95 % interval of a median needs --runs 6.", "So few runs cannot show a difference among 3 comparisons: use --runs 5."},
+		6: {"± is how far the 95 % interval of the median reaches on its farther side: with so few runs, to the least or the greatest value."},
+		5: {"± is how far the 95 % interval of the median reaches on its farther side.", "A model has 5 runs: the 95 % interval of a median needs --runs 6."},
+		1: {"± is how far the 95 % interval of the median reaches on its farther side.", "A model has 1 run: the 95 % interval of a median needs --runs 6.", "So few runs cannot show a difference among 3 comparisons: use --runs 5."},
 		0: {},
 	}
 	for n, want := range rounds {
 		if n > 0 {
-			want = append(want, "PEAK RSS may be wrong by 256 KiB either way: the kernel counts in batches by CPU.",
+			want = append(want, "PEAK RSS may be wrong by up to 256 KiB either way: changes by threads on several CPUs at once.",
 				"WAIT is where threads were blocked longest: per thread, not per task.")
 		}
 		r := newRecording()
@@ -207,6 +207,29 @@ func TestNotes(t *testing.T) {
 		if got := NewView(r).Notes; !reflect.DeepEqual(got, want) {
 			t.Errorf("%d runs: %q, want %q", n, got, want)
 		}
+	}
+}
+
+// With runs enough the interval is less than the range, and is explained all the same.
+func TestIntervalNoteOfManyRuns(t *testing.T) {
+	r := newRecording()
+	for round := range 12 {
+		for _, s := range specs() {
+			addTrial(r, newTestTrial(s, recording.Measured, round))
+		}
+	}
+	const want = "± is how far the 95 % interval of the median reaches on its farther side."
+	if notes := NewView(r).Notes; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
+	}
+}
+
+func TestBoundNoteNamesTheGreatest(t *testing.T) {
+	r := newRecording()
+	each(r, "py-threads", recording.Measured, func(t *recording.Trial) { t.Memory.BoundBytes = 2 * mib })
+	const want = "PEAK RSS may be wrong by up to 2.0 MiB either way (py-threads): changes by threads on several CPUs at once."
+	if notes := NewView(r).Notes; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
 	}
 }
 
