@@ -59,6 +59,7 @@ func TestFindings(t *testing.T) {
 			"The results differ (2 digests): the models did not do the same work, and no figure compares.",
 			"9f86d081884…: go-sequential, go-threads, go-goroutines; 00c0ffee: go-goroutines",
 			"Find out which model read other pages: a cut answer, another origin, another parser."}}},
+		{"no digest", func(r *recording.Recording) { r.Trials[5].Work.Digest = "" }, nil},
 		{"digest of a failed trial", func(r *recording.Recording) {
 			r.Trials[4].Kind, r.Trials[4].Work.Digest, r.Trials[4].Snapshots = recording.Control, "of no work", nil
 			r.Run.Plan.MeasuredRuns = 5
