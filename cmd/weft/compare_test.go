@@ -363,3 +363,18 @@ func compareWith(t *testing.T, tables collector.Options, args ...string) *record
 	}
 	return openRecording(t, dir)
 }
+
+// The help fits a terminal, and says what is done without being asked for.
+func TestCompareHelp(t *testing.T) {
+	code, out, log := weft(t, "compare", "--help")
+	if code != exitOK {
+		t.Fatalf("exit %d: %s", code, log)
+	}
+	text, _, _ := strings.Cut(out, "Flags:")
+	for _, line := range strings.Split(text, "\n") {
+		if len(line) > 100 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	contains(t, "the help", out, "on by default, --hold=false saves these trials", "where a model is sequential")
+}
