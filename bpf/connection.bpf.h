@@ -317,7 +317,7 @@ static __always_inline void connection_gone(struct sock *sk)
 	awaiting_end(connection, false, now);
 	if (!connection->close_ns)
 		connection->close_ns = now;
-	event = reserve_event(EVENT_CONNECTION_GONE, sizeof(*event), LOSS_RING);
+	event = reserve_event(EVENT_CONNECTION_GONE, sizeof(*event), LOSS_CONNECTION_RING);
 	if (event) {
 		event->connection = *connection;
 		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);

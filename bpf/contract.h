@@ -23,7 +23,8 @@
 
 /* What could not be recorded: an index of the map `losses`. */
 enum loss {
-	LOSS_RING,            /* events: the ring buffer was full */
+	LOSS_RING,            /* threads that ended: the ring buffer was full */
+	LOSS_CONNECTION_RING, /* connections that ended: the ring buffer was full */
 	LOSS_TARGETS,         /* processes: the table of targets was full */
 	LOSS_THREADS,         /* threads, or calls of theirs: no task storage was to be had */
 	LOSS_CONNECTIONS,     /* connections: the table was full */

@@ -59,23 +59,24 @@ type memoryLoss uint32
 
 const (
 	memoryLossLOSS_RING            memoryLoss = 0
-	memoryLossLOSS_TARGETS         memoryLoss = 1
-	memoryLossLOSS_THREADS         memoryLoss = 2
-	memoryLossLOSS_CONNECTIONS     memoryLoss = 3
-	memoryLossLOSS_LISTENERS       memoryLoss = 4
-	memoryLossLOSS_CURVE           memoryLoss = 5
-	memoryLossLOSS_STACK_READ      memoryLoss = 6
-	memoryLossLOSS_STACK_FULL      memoryLoss = 7
-	memoryLossLOSS_STACK_COLLISION memoryLoss = 8
-	memoryLossLOSS_WEIGHT_FULL     memoryLoss = 9
-	memoryLossLOSS_MEMORY_FULL     memoryLoss = 10
-	memoryLossLOSS_MEMORY_SIZE     memoryLoss = 11
-	memoryLossLOSS_TIMES           memoryLoss = 12
-	memoryLossLOSS_TIME_RING       memoryLoss = 13
-	memoryLossLOSS_TIME_EVENT      memoryLoss = 14
-	memoryLossLOSS_WAKERS          memoryLoss = 15
-	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 16
-	memoryLossLOSS_MAX             memoryLoss = 17
+	memoryLossLOSS_CONNECTION_RING memoryLoss = 1
+	memoryLossLOSS_TARGETS         memoryLoss = 2
+	memoryLossLOSS_THREADS         memoryLoss = 3
+	memoryLossLOSS_CONNECTIONS     memoryLoss = 4
+	memoryLossLOSS_LISTENERS       memoryLoss = 5
+	memoryLossLOSS_CURVE           memoryLoss = 6
+	memoryLossLOSS_STACK_READ      memoryLoss = 7
+	memoryLossLOSS_STACK_FULL      memoryLoss = 8
+	memoryLossLOSS_STACK_COLLISION memoryLoss = 9
+	memoryLossLOSS_WEIGHT_FULL     memoryLoss = 10
+	memoryLossLOSS_MEMORY_FULL     memoryLoss = 11
+	memoryLossLOSS_MEMORY_SIZE     memoryLoss = 12
+	memoryLossLOSS_TIMES           memoryLoss = 13
+	memoryLossLOSS_TIME_RING       memoryLoss = 14
+	memoryLossLOSS_TIME_EVENT      memoryLoss = 15
+	memoryLossLOSS_WAKERS          memoryLoss = 16
+	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 17
+	memoryLossLOSS_MAX             memoryLoss = 18
 )
 
 type memoryMarks struct {

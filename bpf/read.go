@@ -179,20 +179,21 @@ type Loss struct {
 
 // Causes that a reader of totals and lists has to know.
 const (
-	LossInRing        = "ring_full"
-	LossOfTimes       = "times_refused"
-	LossOfTimesInRing = "times_ring_full"
-	LossOfConnections = "connections_full"
+	LossOfTimes             = "times_refused"
+	LossOfTimesInRing       = "times_ring_full"
+	LossOfConnections       = "connections_full"
+	LossOfConnectionsInRing = "connections_ring_full"
 )
 
 var lossCauses = []struct {
 	id            taskLoss
 	cause, detail string
 }{
-	{taskLossLOSS_RING, LossInRing, "threads or connections that ended are not listed; totals are complete, but for threads' time"},
+	{taskLossLOSS_RING, "ring_full", "threads that ended are not listed, and their switches are in no sum; how many there were is known"},
+	{taskLossLOSS_CONNECTION_RING, LossOfConnectionsInRing, "connections that ended are not listed nor in the replies; bytes and calls are complete"},
 	{taskLossLOSS_TARGETS, "targets_full", "processes of the program were not watched at all"},
 	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, or calls are missing from theirs"},
-	{taskLossLOSS_CONNECTIONS, LossOfConnections, "connections are not listed nor in awaiting reply; totals are complete"},
+	{taskLossLOSS_CONNECTIONS, LossOfConnections, "connections are not listed nor in awaiting reply; bytes and calls are complete"},
 	{taskLossLOSS_LISTENERS, "listeners_full", "accepted connections on these ports do not count as awaiting reply"},
 	{taskLossLOSS_CURVE, "curve", "changes of a gauge are missing from its curve or peak"},
 	{taskLossLOSS_STACK_READ, "stack_unreadable", "calls are in no stack profile"},
@@ -203,7 +204,7 @@ var lossCauses = []struct {
 	{taskLossLOSS_MEMORY_SIZE, "memory_size", "resident memory is without these changes until the next ones"},
 	{taskLossLOSS_TIMES, LossOfTimes, "threads have no account of their time"},
 	{taskLossLOSS_TIME_RING, LossOfTimesInRing, "threads that ended have no account of their time"},
-	{taskLossLOSS_TIME_EVENT, "time_event", "switches or wake-ups are missing, and time with them"},
+	{taskLossLOSS_TIME_EVENT, "time_event", "switches are missing, and time with them"},
 	{taskLossLOSS_WAKERS, "wakers_full", "wake-ups are in no waker's count"},
 	{taskLossLOSS_MEMORY_HOARD, "memory_hoard", "page faults are in resident memory only when their thread hands them in: it is less exact, as its bound says"},
 }

@@ -7,7 +7,7 @@
 
 #include <bpf/bpf_tracing.h>
 
-#define MAX_SEARCH 1000000 /* ns a switch: beyond, it is no search for other work */
+#define MAX_SEARCH 100000 /* ns a switch: beyond, it is no search for other work */
 
 /* (tid, comm) → how often it woke a target's thread. */
 struct {
@@ -30,7 +30,7 @@ static __always_inline void time_gone(struct thread_time *time)
 /* Compares a time on the CPU that ends with the kernel's. Up to exec_start it is charged: the clock may have moved on
  * since, while the CPU looked for other work. Where Linux 6.18 has moved exec_start too (kernel/sched/fair.c,
  * update_se: it is that of the current thread, whoever is charged), what is charged is less. */
-static __always_inline void ran(struct thread_time *time, struct task_struct *task, __u64 foreign, __u64 now)
+static __always_inline void ran(struct thread_time *time, struct task_struct *task, bool blocks, __u64 foreign, __u64 now)
 {
 	__u64 by_clock = task->se.exec_start + foreign - time->clock_at;
 	__u64 own = by_clock - (foreign - time->foreign_at);
@@ -43,7 +43,7 @@ static __always_inline void ran(struct thread_time *time, struct task_struct *ta
 	if (time->phantom_at)
 		time->phantom_ns += time->clock_at + by_clock - time->phantom_at;
 	time->phantom_at = 0;
-	if (charged < own)
+	if (blocks && charged < own)
 		time->search_ns += own - charged < MAX_SEARCH ? own - charged : MAX_SEARCH;
 }
 
@@ -67,7 +67,7 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 	if (time->activity != ACTIVITY_RUNNING)
 		make_up_arrival(time, session, task, now, queue->clock);
 	if (time->activity == ACTIVITY_RUNNING)
-		ran(time, task, foreign, now);
+		ran(time, task, activity != ACTIVITY_RUNNABLE, foreign, now);
 	go_on(time, session, activity, now);
 	time->clock_at = queue->clock;
 	time->exec_at = task->se.sum_exec_runtime;

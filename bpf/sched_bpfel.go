@@ -92,23 +92,24 @@ type schedLoss uint32
 
 const (
 	schedLossLOSS_RING            schedLoss = 0
-	schedLossLOSS_TARGETS         schedLoss = 1
-	schedLossLOSS_THREADS         schedLoss = 2
-	schedLossLOSS_CONNECTIONS     schedLoss = 3
-	schedLossLOSS_LISTENERS       schedLoss = 4
-	schedLossLOSS_CURVE           schedLoss = 5
-	schedLossLOSS_STACK_READ      schedLoss = 6
-	schedLossLOSS_STACK_FULL      schedLoss = 7
-	schedLossLOSS_STACK_COLLISION schedLoss = 8
-	schedLossLOSS_WEIGHT_FULL     schedLoss = 9
-	schedLossLOSS_MEMORY_FULL     schedLoss = 10
-	schedLossLOSS_MEMORY_SIZE     schedLoss = 11
-	schedLossLOSS_TIMES           schedLoss = 12
-	schedLossLOSS_TIME_RING       schedLoss = 13
-	schedLossLOSS_TIME_EVENT      schedLoss = 14
-	schedLossLOSS_WAKERS          schedLoss = 15
-	schedLossLOSS_MEMORY_HOARD    schedLoss = 16
-	schedLossLOSS_MAX             schedLoss = 17
+	schedLossLOSS_CONNECTION_RING schedLoss = 1
+	schedLossLOSS_TARGETS         schedLoss = 2
+	schedLossLOSS_THREADS         schedLoss = 3
+	schedLossLOSS_CONNECTIONS     schedLoss = 4
+	schedLossLOSS_LISTENERS       schedLoss = 5
+	schedLossLOSS_CURVE           schedLoss = 6
+	schedLossLOSS_STACK_READ      schedLoss = 7
+	schedLossLOSS_STACK_FULL      schedLoss = 8
+	schedLossLOSS_STACK_COLLISION schedLoss = 9
+	schedLossLOSS_WEIGHT_FULL     schedLoss = 10
+	schedLossLOSS_MEMORY_FULL     schedLoss = 11
+	schedLossLOSS_MEMORY_SIZE     schedLoss = 12
+	schedLossLOSS_TIMES           schedLoss = 13
+	schedLossLOSS_TIME_RING       schedLoss = 14
+	schedLossLOSS_TIME_EVENT      schedLoss = 15
+	schedLossLOSS_WAKERS          schedLoss = 16
+	schedLossLOSS_MEMORY_HOARD    schedLoss = 17
+	schedLossLOSS_MAX             schedLoss = 18
 )
 
 type schedMarks struct {

@@ -107,23 +107,24 @@ type sockLoss uint32
 
 const (
 	sockLossLOSS_RING            sockLoss = 0
-	sockLossLOSS_TARGETS         sockLoss = 1
-	sockLossLOSS_THREADS         sockLoss = 2
-	sockLossLOSS_CONNECTIONS     sockLoss = 3
-	sockLossLOSS_LISTENERS       sockLoss = 4
-	sockLossLOSS_CURVE           sockLoss = 5
-	sockLossLOSS_STACK_READ      sockLoss = 6
-	sockLossLOSS_STACK_FULL      sockLoss = 7
-	sockLossLOSS_STACK_COLLISION sockLoss = 8
-	sockLossLOSS_WEIGHT_FULL     sockLoss = 9
-	sockLossLOSS_MEMORY_FULL     sockLoss = 10
-	sockLossLOSS_MEMORY_SIZE     sockLoss = 11
-	sockLossLOSS_TIMES           sockLoss = 12
-	sockLossLOSS_TIME_RING       sockLoss = 13
-	sockLossLOSS_TIME_EVENT      sockLoss = 14
-	sockLossLOSS_WAKERS          sockLoss = 15
-	sockLossLOSS_MEMORY_HOARD    sockLoss = 16
-	sockLossLOSS_MAX             sockLoss = 17
+	sockLossLOSS_CONNECTION_RING sockLoss = 1
+	sockLossLOSS_TARGETS         sockLoss = 2
+	sockLossLOSS_THREADS         sockLoss = 3
+	sockLossLOSS_CONNECTIONS     sockLoss = 4
+	sockLossLOSS_LISTENERS       sockLoss = 5
+	sockLossLOSS_CURVE           sockLoss = 6
+	sockLossLOSS_STACK_READ      sockLoss = 7
+	sockLossLOSS_STACK_FULL      sockLoss = 8
+	sockLossLOSS_STACK_COLLISION sockLoss = 9
+	sockLossLOSS_WEIGHT_FULL     sockLoss = 10
+	sockLossLOSS_MEMORY_FULL     sockLoss = 11
+	sockLossLOSS_MEMORY_SIZE     sockLoss = 12
+	sockLossLOSS_TIMES           sockLoss = 13
+	sockLossLOSS_TIME_RING       sockLoss = 14
+	sockLossLOSS_TIME_EVENT      sockLoss = 15
+	sockLossLOSS_WAKERS          sockLoss = 16
+	sockLossLOSS_MEMORY_HOARD    sockLoss = 17
+	sockLossLOSS_MAX             sockLoss = 18
 )
 
 type sockMarks struct {

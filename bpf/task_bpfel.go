@@ -61,23 +61,24 @@ type taskLoss uint32
 
 const (
 	taskLossLOSS_RING            taskLoss = 0
-	taskLossLOSS_TARGETS         taskLoss = 1
-	taskLossLOSS_THREADS         taskLoss = 2
-	taskLossLOSS_CONNECTIONS     taskLoss = 3
-	taskLossLOSS_LISTENERS       taskLoss = 4
-	taskLossLOSS_CURVE           taskLoss = 5
-	taskLossLOSS_STACK_READ      taskLoss = 6
-	taskLossLOSS_STACK_FULL      taskLoss = 7
-	taskLossLOSS_STACK_COLLISION taskLoss = 8
-	taskLossLOSS_WEIGHT_FULL     taskLoss = 9
-	taskLossLOSS_MEMORY_FULL     taskLoss = 10
-	taskLossLOSS_MEMORY_SIZE     taskLoss = 11
-	taskLossLOSS_TIMES           taskLoss = 12
-	taskLossLOSS_TIME_RING       taskLoss = 13
-	taskLossLOSS_TIME_EVENT      taskLoss = 14
-	taskLossLOSS_WAKERS          taskLoss = 15
-	taskLossLOSS_MEMORY_HOARD    taskLoss = 16
-	taskLossLOSS_MAX             taskLoss = 17
+	taskLossLOSS_CONNECTION_RING taskLoss = 1
+	taskLossLOSS_TARGETS         taskLoss = 2
+	taskLossLOSS_THREADS         taskLoss = 3
+	taskLossLOSS_CONNECTIONS     taskLoss = 4
+	taskLossLOSS_LISTENERS       taskLoss = 5
+	taskLossLOSS_CURVE           taskLoss = 6
+	taskLossLOSS_STACK_READ      taskLoss = 7
+	taskLossLOSS_STACK_FULL      taskLoss = 8
+	taskLossLOSS_STACK_COLLISION taskLoss = 9
+	taskLossLOSS_WEIGHT_FULL     taskLoss = 10
+	taskLossLOSS_MEMORY_FULL     taskLoss = 11
+	taskLossLOSS_MEMORY_SIZE     taskLoss = 12
+	taskLossLOSS_TIMES           taskLoss = 13
+	taskLossLOSS_TIME_RING       taskLoss = 14
+	taskLossLOSS_TIME_EVENT      taskLoss = 15
+	taskLossLOSS_WAKERS          taskLoss = 16
+	taskLossLOSS_MEMORY_HOARD    taskLoss = 17
+	taskLossLOSS_MAX             taskLoss = 18
 )
 
 type taskMarks struct {

@@ -34,8 +34,7 @@ struct {
 	__type(value, struct histogram);
 } run_queue SEC(".maps");
 
-/* Before 6.2 the account is not to be had while the CPU is in the midst of another look
- * into task storage that an interrupt has interrupted: a wake-up by that interrupt is lost. */
+/* Before 6.2 the account is not to be had while the CPU is in the midst of another look into task storage. */
 static __noinline int lose_event(__u32 pid)
 {
 	struct target *target = bpf_map_lookup_elem(&targets, &pid);
@@ -183,9 +182,11 @@ static __always_inline void arrived(struct thread_time *time, const struct sessi
 
 #define MAX_AHEAD 1000000 /* ns: the run queue's clock is that much ahead of a hook's at most */
 
-/* A time by the run queue's clock, no earlier than what the thread did before began by weft's. */
-static __always_inline __u64 not_before(const struct thread_time *time, __u64 at)
+/* A time by the run queue's clock, no earlier than what the thread did before began by weft's, and no later than now. */
+static __always_inline __u64 within(const struct thread_time *time, __u64 at, __u64 now)
 {
+	if (at > now)
+		return now;
 	return at < time->since_ns ? time->since_ns : at;
 }
 
@@ -198,7 +199,7 @@ static __always_inline void make_up_wakeup(struct thread_time *time, const struc
 	if (!queued || since + MAX_AHEAD < time->since_ns)
 		return;
 	time->unseen++;
-	woken(time, session, not_before(time, since), queued);
+	woken(time, session, within(time, since, now), queued);
 }
 
 /* The thread leaves the CPU, and has not been seen to come on it. */
@@ -210,12 +211,12 @@ static __always_inline void make_up_arrival(struct thread_time *time, const stru
 
 	if (is_blocked(time) && since - waited + MAX_AHEAD >= time->since_ns) {
 		time->unseen++;
-		woken(time, session, not_before(time, since - waited), arrival - waited);
+		woken(time, session, within(time, since - waited, now), arrival - waited);
 	}
 	if (time->activity != ACTIVITY_RUNNABLE || since + MAX_AHEAD < time->since_ns)
 		return;
 	time->unseen++;
-	arrived(time, session, task, not_before(time, since), arrival);
+	arrived(time, session, task, within(time, since, now), arrival);
 	/* What was charged to nobody meanwhile is the rest of the time by the clock. */
 	time->foreign_at = foreign_clock(queue_of(task)) -
 			   (task->se.exec_start - (arrival - foreign_clock(queue_of(task))) -

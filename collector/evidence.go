@@ -224,7 +224,7 @@ func (w *Watch) collectLosses() error {
 		w.trial.Lost = append(w.trial.Lost, recording.Loss{
 			Cause:  "list_full",
 			Count:  w.unlisted,
-			Detail: "threads or connections that ended are not listed; totals are complete",
+			Detail: "threads or connections that ended are not listed, nor are switches and replies of theirs summed; bytes and calls are complete",
 		})
 	}
 	w.loseAged()

@@ -70,11 +70,11 @@ func (w *Watch) countUnlisted(list []bpf.Connection) (int64, error) {
 		}
 	}
 	for _, l := range losses {
-		if l.Cause == bpf.LossOfConnections || l.Cause == bpf.LossInRing {
+		if l.Cause == bpf.LossOfConnections || l.Cause == bpf.LossOfConnectionsInRing {
 			missing -= int64(l.Count)
 		}
 	}
-	return missing - w.unlisted, nil
+	return missing - w.unlistedConnections, nil
 }
 
 func cookie(c bpf.Connection) uint64 { return c.Cookie }

@@ -161,10 +161,10 @@ func countTimeless(threads []bpf.Thread, ended map[threadIdentity]bool, live []b
 
 // clip takes back what came after done: the accounts are read a little later.
 func clip(t *bpf.ThreadTime, done int64) {
-	if done <= 0 || t.Activity >= bpf.ActivityNone || int64(t.SinceNs) > done || int64(t.AtNs) <= done {
+	if done <= 0 || t.Activity >= bpf.ActivityNone || int64(t.AtNs) <= done {
 		return
 	}
-	after := t.AtNs - uint64(done)
+	after := t.AtNs - max(uint64(done), t.SinceNs)
 	// What began before the gate is in two parts; nobody is done before the gate.
 	t.Work.Ns[t.Activity] -= min(after, t.Work.Ns[t.Activity])
 }
@@ -207,7 +207,7 @@ func (w *Watch) loseTimes(missing int64) {
 	}
 	if w.timesUnlisted > 0 {
 		w.trial.Lost = append(w.trial.Lost, recording.Loss{
-			Cause:  "list_full",
+			Cause:  "times_list_full",
 			Count:  w.timesUnlisted,
 			Detail: "threads that ended are not in where time went",
 		})

@@ -14,8 +14,8 @@ import (
 	"github.com/weft-profiler/weft/collector/symbols"
 )
 
-// drainEvery is how often the ring is read: at 4 MiB it holds 30,000 ends of threads.
-const drainEvery = 50 * time.Millisecond
+// drainEvery is how often the ring is read: at 4 MiB it holds 6,000 ends of threads, with their times.
+const drainEvery = 20 * time.Millisecond
 
 // mostEnds is how many threads, and how many connections, are listed that have ended: a program that makes them
 // without end must not take weft's memory.
@@ -45,6 +45,8 @@ type Watch struct {
 	unlisted      int64            // ends beyond mostEnds
 	dropped       bpf.Totals       // of the connections among them
 	timesUnlisted int64            // times beyond mostTimes
+
+	unlistedConnections int64 // of unlisted
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -211,6 +213,7 @@ func (w *Watch) drain() {
 func (w *Watch) connectionGone(c bpf.Connection) {
 	if len(w.closed) >= mostEnds {
 		w.dropped = w.dropped.Plus(c.Totals())
+		w.unlistedConnections++
 	}
 	w.closed = listEnd(w, w.closed, c)
 }

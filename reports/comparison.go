@@ -40,6 +40,8 @@ func newComparison(metric Metric, base, f *Figure) *Comparison {
 	switch {
 	case base == nil:
 		return refuse("the baseline has no figure")
+	case metric.Events && (base.Inexact || f.Inexact):
+		return refuse("events were lost: the figures are not exact")
 	case metric.Events && (base.LowerBound || f.LowerBound):
 		return refuse("events were lost: the figures are lower bounds")
 	case slices.Min(base.Values) <= 0 || slices.Min(f.Values) <= 0:
@@ -83,15 +85,23 @@ func notes(v *View) []string {
 	return list
 }
 
+// intervalNote explains the column ±.
 func intervalNote(v *View) string {
-	minToMax := slices.ContainsFunc(v.Models, func(m Model) bool {
-		f := m.Figure("wall-ns")
-		return f != nil && f.Interval != nil && f.Interval.MinToMax
-	})
-	if !minToMax {
-		return ""
+	const farther = "± is how far the 95 % interval of the median reaches on its farther side"
+	known, minToMax := false, false
+	for i := range v.Models {
+		if f := v.Models[i].Figure("wall-ns"); f != nil {
+			known = true
+			minToMax = minToMax || f.Interval != nil && f.Interval.MinToMax
+		}
 	}
-	return "± is the 95 % interval of the median: with so few runs, the range from the least to the greatest value."
+	switch {
+	case !known:
+		return ""
+	case minToMax:
+		return farther + ": with so few runs, to the least or the greatest value."
+	}
+	return farther + "."
 }
 
 func fewRunsNote(v *View) string {
@@ -147,15 +157,24 @@ func noDifferenceNote(v *View) string {
 	return fmt.Sprintf("~: no difference in TIME is shown; with this spread a factor of %s would have been (%s).", formatRatio(least), model)
 }
 
+// boundNote tells of the greatest bound, and whose it is where it is not everybody's.
 func boundNote(v *View) string {
-	greatest := 0.0
+	greatest, least, model := 0.0, math.Inf(1), ""
 	for i := range v.Models {
-		greatest = max(greatest, v.Models[i].bound(Metric{Bound: "rss-peak-bound-B"}))
+		bound := v.Models[i].bound(Metric{Bound: "rss-peak-bound-B"})
+		if bound > greatest {
+			greatest, model = bound, v.Models[i].Name
+		}
+		least = min(least, bound)
 	}
 	if greatest == 0 {
 		return ""
 	}
-	return fmt.Sprintf("PEAK RSS may be wrong by %s either way: the kernel counts in batches by CPU.", formatBytes(greatest))
+	whose := ""
+	if formatBytes(least) != formatBytes(greatest) {
+		whose = " (" + model + ")"
+	}
+	return fmt.Sprintf("PEAK RSS may be wrong by up to %s either way%s: changes by threads on several CPUs at once.", formatBytes(greatest), whose)
 }
 
 func waitNote(v *View) string {

@@ -32,7 +32,7 @@ func escapeTerminal(s string) string {
 	return b.String()
 }
 
-// escapeMarkdown makes a string plain text in Markdown, in a table's cell too: no markup, no HTML, no link.
+// escapeMarkdown makes a string plain text in Markdown, in a table's cell too: no markup, no HTML, no link, no formula.
 func escapeMarkdown(s string) string {
 	return markdownReplacer().Replace(escapeTerminal(s))
 }
@@ -40,14 +40,15 @@ func escapeMarkdown(s string) string {
 func markdownReplacer() *strings.Replacer {
 	return strings.NewReplacer(
 		`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`, "#", `\#`, "!", `\!`,
-		"&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "://", "&#58;//", "www.", "www&#46;",
+		"&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "$", "&#36;", "://", "&#58;//", "www.", "www&#46;",
 	)
 }
 
-// escapeCSV keeps a spreadsheet from taking a text for a formula. Quoting is encoding/csv's.
+// escapeCSV keeps a spreadsheet from taking a text for a formula, one in full-width signs too, which some read alike.
+// Quoting is encoding/csv's.
 func escapeCSV(s string) string {
 	s = escapeTerminal(s)
-	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + s
 	}
 	return s

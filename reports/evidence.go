@@ -65,7 +65,7 @@ func (e *Evidence) addLoss(t *recording.Trial, l recording.Loss) {
 		e.Lost = append(e.Lost, Loss{Model: t.Model, Cause: l.Cause, Detail: l.Detail, Trials: []int{}})
 	}
 	e.Lost[i].Count += l.Count
-	e.Lost[i].Trials = append(e.Lost[i].Trials, t.Number)
+	e.Lost[i].Trials = withNumber(e.Lost[i].Trials, t.Number)
 }
 
 func (e *Evidence) addMissing(t *recording.Trial, m recording.Missing) {
@@ -74,7 +74,15 @@ func (e *Evidence) addMissing(t *recording.Trial, m recording.Missing) {
 		i = len(e.Missing)
 		e.Missing = append(e.Missing, Missing{Probe: m.Probe, Reason: m.Reason, Trials: []int{}})
 	}
-	e.Missing[i].Trials = append(e.Missing[i].Trials, t.Number)
+	e.Missing[i].Trials = withNumber(e.Missing[i].Trials, t.Number)
+}
+
+// withNumber adds a trial's number: a trial that tells the same twice is named once.
+func withNumber(trials []int, number int) []int {
+	if slices.Contains(trials, number) {
+		return trials
+	}
+	return append(trials, number)
 }
 
 // Complete says that nothing was lost and no probe was refused.
@@ -95,7 +103,7 @@ func (e *Evidence) Cost() string {
 	if e.BPFShare == nil {
 		return "BPF time is not known: the kernel gave no statistics."
 	}
-	return fmt.Sprintf("BPF time %s of the workload's CPU (lower bound).", formatShare(*e.BPFShare))
+	return fmt.Sprintf("BPF time %s of the workload's CPU, events of other processes included (lower bound).", formatShare(*e.BPFShare))
 }
 
 // lostText and missingText tell all of it in one line, for formats of lines; empty when there is nothing.

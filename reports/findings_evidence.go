@@ -148,8 +148,9 @@ func failure(t *recording.Trial) string {
 	return strings.Join(parts, ", ")
 }
 
-// findDigests compares the results of the trials that did all of their work.
-func findDigests(v *View, _ *recording.Recording) []Finding {
+// Digests are the results that the trials came to which did all of their work, each with the models that came to it. A
+// trial that tells of no result is left out, and so are controls, whose digest is that of no work.
+func (v *View) Digests() map[string][]string {
 	models := map[string][]string{}
 	for _, m := range v.Models {
 		for _, t := range m.Trials {
@@ -158,6 +159,12 @@ func findDigests(v *View, _ *recording.Recording) []Finding {
 			}
 		}
 	}
+	return models
+}
+
+// findDigests compares the results.
+func findDigests(v *View, _ *recording.Recording) []Finding {
+	models := v.Digests()
 	if len(models) < 2 {
 		return nil
 	}

@@ -37,7 +37,7 @@ type machine struct {
 	origin   int64 // 0 where it runs on another machine
 	steal    int64
 	stall    int64 // some thread waited for a CPU
-	ready    int64 // threads of workload and origin waited for a CPU, thread time
+	ready    int64 // threads of workload and origin, if it runs here, waited for a CPU, thread time
 	stalls   int   // trials in which the kernel told of stalls and of the threads' times
 }
 
@@ -48,12 +48,14 @@ func machineOver(run *recording.Run, trials []*recording.Trial) machine {
 		if window <= 0 {
 			continue
 		}
+		var origin recording.Origin // what it did to this machine
+		if run.Plan.URL == "" {
+			origin = originOf(t)
+		}
 		m.window += window
 		m.capacity += window * int64(run.Host.CPUs)
 		m.workload += t.CPU.WorkNS
-		if run.Plan.URL == "" {
-			m.origin += originOf(t).CPUNS
-		}
+		m.origin += origin.CPUNS
 		if t.Load == nil {
 			continue
 		}
@@ -62,7 +64,7 @@ func machineOver(run *recording.Run, trials []*recording.Trial) machine {
 		if t.Sched != nil && t.Load.StallNS >= 0 {
 			m.stalls++
 			m.stall += t.Load.StallNS
-			m.ready += t.Sched.Time.RunnableNS + originOf(t).RunDelayNS
+			m.ready += t.Sched.Time.RunnableNS + origin.RunDelayNS
 		}
 	}
 	return m
@@ -84,10 +86,10 @@ func findHostBusy(v *View, r *recording.Recording) []Finding {
 	}
 	var evidence []string
 	if share := float64(host.steal) / float64(host.capacity); share >= mostSteal {
-		evidence = append(evidence, fmt.Sprintf("the hypervisor took %s of the CPU time", formatShare(share)))
+		evidence = append(evidence, fmt.Sprintf("the hypervisor took %s of the machine's CPU time", formatShare(share)))
 	}
 	if share := float64(host.busy-host.workload-host.origin) / float64(host.capacity); share >= mostOthers {
-		evidence = append(evidence, fmt.Sprintf("processes other than workload and origin took %s of it", formatShare(share)))
+		evidence = append(evidence, fmt.Sprintf("processes other than workload and origin took %s of the machine's CPU time", formatShare(share)))
 	}
 	// Some thread waited in all of this time, and workload and origin together in no more than the sum of their
 	// threads' waits: in the rest others did.
@@ -117,9 +119,9 @@ func findServerBound(v *View, r *recording.Recording) []Finding {
 	for _, m := range v.Models {
 		trials := measured(r, m.Name)
 		if why := atRate(&r.Run, trials); why != "" {
-			add(m.Name, why, "Raise the origin's --rate or leave it out.")
+			add(m.Name, why, rateAdvice(r.Run.Plan))
 		} else if why := cmp.Or(onFullMachine(&r.Run, trials), lateForCPU(trials)); why != "" {
-			add(m.Name, why, "Run the origin on another machine (weft origin, then compare --url), raise --latency, or lower -c.")
+			add(m.Name, why, originAdvice(r.Run.Plan))
 		}
 	}
 	if len(models) == 0 {
@@ -131,6 +133,29 @@ func findServerBound(v *View, r *recording.Recording) []Finding {
 		Evidence: strings.Join(evidence, "; "),
 		Advice:   strings.Join(advice, " "),
 	}}
+}
+
+// rateAdvice and originAdvice know that weft compare refuses the origin's flags beside --url.
+func rateAdvice(plan recording.Plan) string {
+	if plan.URL != "" {
+		return "Start the origin with a greater --rate, or without one."
+	}
+	return "Raise the origin's --rate or leave it out."
+}
+
+func originAdvice(plan recording.Plan) string {
+	if plan.URL != "" {
+		return "Give the origin's machine more CPU, start the origin with a greater --latency, or lower -c."
+	}
+	return "Run the origin on another machine (weft origin, then compare --url), raise --latency, or lower -c."
+}
+
+// moreLatency is how to get it.
+func moreLatency(plan recording.Plan) string {
+	if plan.URL != "" {
+		return "Start the origin with a greater --latency"
+	}
+	return "Raise --latency"
 }
 
 // atRate says that the origin answered as many pages a second as it was told to at most.
@@ -176,5 +201,5 @@ func lateForCPU(trials []*recording.Trial) string {
 	if late < mostDelay*reply {
 		return ""
 	}
-	return fmt.Sprintf("its threads waited %s a request for a CPU, a reply was awaited for %s", formatDuration(late), formatDuration(reply))
+	return fmt.Sprintf("the origin's threads waited %s a request for a CPU, a reply was awaited for %s", formatDuration(late), formatDuration(reply))
 }

@@ -59,6 +59,7 @@ func TestFindings(t *testing.T) {
 			"The results differ (2 digests): the models did not do the same work, and no figure compares.",
 			"9f86d081884…: go-sequential, go-threads, go-goroutines; 00c0ffee: go-goroutines",
 			"Find out which model read other pages: a cut answer, another origin, another parser."}}},
+		{"no digest", func(r *recording.Recording) { r.Trials[5].Work.Digest = "" }, nil},
 		{"digest of a failed trial", func(r *recording.Recording) {
 			r.Trials[4].Kind, r.Trials[4].Work.Digest, r.Trials[4].Snapshots = recording.Control, "of no work", nil
 			r.Run.Plan.MeasuredRuns = 5
@@ -76,6 +77,12 @@ func TestFindings(t *testing.T) {
 		}, []Finding{{Warning, "events-lost", "",
 			"go-threads, go-goroutines lost 23 events (ring_full): figures counted from events are lower bounds and are not compared.",
 			"names are missing; trials 5, 6",
+			"Measure again with fewer requests at once, or with less running beside it."}}},
+		{"two losses of one trial", func(r *recording.Recording) {
+			r.Trials[5].Lost = []recording.Loss{{Cause: "sched_mismatch", Count: 1, Detail: "switches"}, {Cause: "sched_mismatch", Count: 1, Detail: "runnable"}}
+		}, []Finding{{Warning, "events-lost", "go-goroutines",
+			"go-goroutines lost 2 events (sched_mismatch): times of threads are not exact and are not compared.",
+			"switches; trial 6",
 			"Measure again with fewer requests at once, or with less running beside it."}}},
 		{"times of threads do not add up", func(r *recording.Recording) {
 			r.Trials[5].Lost = []recording.Loss{{Cause: "sched_mismatch", Count: 2, Detail: "life 20 ms, states 19 ms"}}

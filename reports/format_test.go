@@ -55,7 +55,7 @@ func TestDrawRefuses(t *testing.T) {
 		{"kind", with, "folded", Options{Kind: "cpu"}, ErrKind, `unknown kind "cpu": choose one by --kind: heap, threadcreate, socket`},
 		{"no profile", without, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: record again with profiled trials"},
 		{"model", with, "svg", Options{Kind: "heap", Model: "py-threads"}, ErrNoEvidence, `no evidence: no profile of model "py-threads": there are go-threads`},
-		{"which model", several, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence for several models at once: choose one by --model: go-threads, go-goroutines"},
+		{"which model", several, "svg", Options{Kind: "heap"}, ErrNoEvidence, "several models have a profile: choose one by --model: go-threads, go-goroutines"},
 		{"sample type", NewView(save(t, newRecording(), map[string]*profile.Profile{"go-threads": noHeap})), "svg", Options{Kind: "heap"},
 			ErrNoEvidence, "heap of go-threads: no evidence: the profile has no inuse_space"},
 		{"overflow", NewView(save(t, newRecording(), map[string]*profile.Profile{"go-threads": huge})), "svg", Options{Kind: "heap"},

@@ -145,8 +145,18 @@ func profiledModel(v *View, asked string) (string, error) {
 	case len(names) == 1:
 		return names[0], nil
 	}
-	return "", fmt.Errorf("%w for several models at once: choose one by --model: %s", ErrNoEvidence, strings.Join(names, ", "))
+	return "", severalError{names}
 }
+
+// severalError says that the recording has the profiles of several models. It is ErrNoEvidence for one that is to be
+// drawn, though evidence is what there is too much of.
+type severalError struct{ models []string }
+
+func (e severalError) Error() string {
+	return "several models have a profile: choose one by --model: " + strings.Join(e.models, ", ")
+}
+
+func (severalError) Unwrap() error { return ErrNoEvidence }
 
 // value of a sample; what is not positive is not drawn.
 func (s *stacks) value(sample *profile.Sample) int64 {

@@ -170,8 +170,12 @@ func markdownDefinitions(out *bufio.Writer, v *View) {
 	}
 }
 
+// bound marks a figure that lost events have touched.
 func bound(f *Figure) string {
-	if f.LowerBound {
+	switch {
+	case f.Inexact:
+		return "≈"
+	case f.LowerBound:
 		return "≥"
 	}
 	return ""

@@ -28,7 +28,7 @@ type Metric struct {
 	Unit       string         `json:"unit"`       // "ns", "bytes", "count" or "ratio"
 	Better     string         `json:"better"`     // "lower", or "" where it only describes
 	Headline   bool           `json:"headline"`   // compared with the baseline by a test
-	Events     bool           `json:"events"`     // counted from kernel events: lost events make it a lower bound
+	Events     bool           `json:"events"`     // counted from kernel events: lost events make it a lower bound or inexact
 	Source     string         `json:"source"`     // one of narrowLosses where losses of other sources do not touch it
 	Bound      string         `json:"bound"`      // the metric that says how far this one may be wrong, either way
 	Kind       recording.Kind `json:"kind"`       // the trials that it is taken from

@@ -9,7 +9,7 @@ func memoryMetrics() []Metric {
 			Definition: "Greatest resident memory from the gate to done, what was there at the gate included, from each change that the kernel makes (kmem:rss_stat): no sampler could miss it. It leaves out what no process figure holds: kernel memory (kernel-end-B, held-kernel-B/task) and socket buffers (held-socket-buffers-B/task). Of these no peak is known: they are read at quiet points. A page that n processes of the workload share counts n times.",
 			Value:      memory(func(m *recording.Memory) int64 { return m.PeakBytes })},
 		{Name: "rss-peak-bound-B", Column: "PEAK BOUND", Unit: unitBytes, Better: lower, Kind: recording.Measured,
-			Definition: "How far rss-peak-B may be wrong, either way: from Linux 6.2 on, each CPU keeps a batch of each counter to itself. 0 where it is exact. Differences within it are not compared.",
+			Definition: "How far rss-peak-B may be wrong, either way: the greatest single change of memory in the trial times the other CPUs that the threads can run on, since on each of them one change may be under way; before Linux 6.2, where the end of a page fault cannot be looked at, more. 0 where it is exact. Differences within it are not compared.",
 			Value: func(t *recording.Trial) (float64, bool) {
 				if t.Memory == nil {
 					return 0, false

@@ -17,7 +17,7 @@ func threadMetrics() []Metric {
 			Definition: "Voluntary and involuntary context switches of all threads from the gate to done over the finished units, from the kernel's own count of each thread, read when the thread exits or at done.",
 			Value:      perUnit(switches(func(v, inv int64) int64 { return v + inv }))},
 		{Name: "voluntary-switches/unit", Column: "VOL SW/REQ", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
-			Definition: "Those of switches/unit in which the thread went to sleep.",
+			Definition: "Those of switches/unit in which the thread went to sleep, or was about to: the kernel also calls a switch voluntary of which a signal or a wake-up kept the thread awake.",
 			Value:      perUnit(switches(func(v, _ int64) int64 { return v }))},
 		{Name: "involuntary-switches/unit", Column: "INVOL SW/REQ", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
 			Definition: "Those of switches/unit in which the thread had more to do: its time slice was over, or another was more urgent.",

@@ -67,8 +67,8 @@ const (
 	sourceMemory = "memory"
 )
 
-// narrowLosses tells of losses by the beginning of their cause which figures they touch; any other loss may touch each
-// figure that is counted from events.
+// narrowLosses tells of losses by the beginning of their cause which figures they touch, which are then not exact; any
+// other loss may touch each figure that is counted from events, and makes it a lower bound.
 func narrowLosses() []narrowLoss {
 	return []narrowLoss{
 		{"sched", sourceSched, "times of threads are"},
@@ -95,16 +95,17 @@ func narrowed(cause string) (narrowLoss, bool) {
 	return narrowLoss{}, false
 }
 
-// touched says whether the trial lost events that the metric is counted from.
-func (m *Metric) touched(t *recording.Trial) bool {
+// touched says whether the trial lost events that the metric is counted from, and whether the metric may then be wrong
+// either way, as a sum is that does not agree with the kernel's own.
+func (m *Metric) touched(t *recording.Trial) (lost, eitherWay bool) {
 	if !m.Events {
-		return false
+		return false, false
 	}
 	for _, l := range t.Lost {
 		n, narrow := narrowed(l.Cause)
 		if l.Count > 0 && (!narrow || n.source == m.Source) {
-			return true
+			lost, eitherWay = true, eitherWay || narrow
 		}
 	}
-	return false
+	return lost, eitherWay
 }

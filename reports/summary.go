@@ -44,6 +44,7 @@ type Figure struct {
 	Median     float64     `json:"median"`
 	Interval   *Interval   `json:"interval"`    // of the median; null where there are too few values
 	LowerBound bool        `json:"lower_bound"` // kernel events were lost in these trials
+	Inexact    bool        `json:"inexact"`     // kernel events were lost, and the figure may be wrong either way; then it is no lower bound
 	Comparison *Comparison `json:"comparison"`  // headline metrics only; null for the baseline
 }
 
@@ -168,12 +169,14 @@ func (m *Model) add(metric *Metric, trials []*recording.Trial) {
 		m.Trials[r.index].Values[metric.Name] = r.value
 		if t.OK() {
 			f.Values = append(f.Values, r.value)
-			f.LowerBound = f.LowerBound || metric.touched(t)
+			lost, eitherWay := metric.touched(t)
+			f.LowerBound, f.Inexact = f.LowerBound || lost, f.Inexact || eitherWay
 		}
 	}
 	if len(f.Values) == 0 {
 		return
 	}
+	f.LowerBound = f.LowerBound && !f.Inexact
 	f.Median, f.Interval = summarize(f.Values)
 	m.Figures = append(m.Figures, f)
 }

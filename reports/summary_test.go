@@ -106,17 +106,47 @@ func TestNarrowLosses(t *testing.T) {
 		trial := &recording.Trial{Lost: []recording.Loss{{Cause: test.cause, Count: 1}}}
 		for _, m := range Metrics() {
 			want := m.Events && map[string]bool{sourceSched: test.sched, sourceMemory: test.memory, "": test.other}[m.Source]
-			if got := m.touched(trial); got != want {
-				t.Errorf("%s touches %s: %v, want %v", test.cause, m.Name, got, want)
+			if got, eitherWay := m.touched(trial); got != want || eitherWay != (want && test.cause != "ring_full") {
+				t.Errorf("%s touches %s: %v, either way %v, want %v", test.cause, m.Name, got, eitherWay, want)
 			}
 		}
 	}
-	if m := Metrics()[4]; m.touched(&recording.Trial{Lost: []recording.Loss{{Cause: "ring_full", Count: 0}}}) {
+	m := Metrics()[4]
+	if lost, _ := m.touched(&recording.Trial{Lost: []recording.Loss{{Cause: "ring_full", Count: 0}}}); lost {
 		t.Errorf("%s is touched by nothing lost", m.Name)
 	}
 }
 
-// Two peaks that the kernel's batches alone could make differ are not told apart.
+// What disagrees with the kernel's sums may be too great as well as too small: cell, refusal and finding say so.
+func TestInexactIsNoLowerBound(t *testing.T) {
+	r := newRecording()
+	each(r, "go-threads", recording.Measured, func(t *recording.Trial) {
+		t.Lost = []recording.Loss{{Cause: "rss_mismatch", Count: 1}}
+	})
+	v := NewView(r)
+	m := modelOf(t, v, "go-threads")
+	for _, metric := range v.Metrics {
+		if f := m.Figure(metric.Name); f != nil && (f.LowerBound || f.Inexact != (metric.Source == sourceMemory)) {
+			t.Errorf("%s: lower bound %v, inexact %v", metric.Name, f.LowerBound, f.Inexact)
+		}
+	}
+	f := m.Figure("rss-peak-B")
+	if cell := figureCell("rss-peak-B")(m); cell != "≈14.0 MiB" || f.Comparison.Refused != "events were lost: the figures are not exact" {
+		t.Errorf("%s, %+v", cell, f.Comparison)
+	}
+	each(r, "go-threads", recording.Measured, func(t *recording.Trial) {
+		t.Lost = append(t.Lost, recording.Loss{Cause: "ring_full", Count: 1})
+	})
+	v = NewView(r)
+	m = modelOf(t, v, "go-threads")
+	for _, name := range []string{"rss-peak-B", "threads-peak"} {
+		if f := m.Figure(name); f.Inexact == f.LowerBound || f.Inexact != (name == "rss-peak-B") {
+			t.Errorf("%s: lower bound %v, inexact %v", name, f.LowerBound, f.Inexact)
+		}
+	}
+}
+
+// Two peaks whose errors alone could make them differ are not told apart.
 func TestErrorBoundRefusesComparison(t *testing.T) {
 	refused := func(bound int64) string {
 		r := newRecording()
@@ -136,6 +166,7 @@ func TestErrorBoundRefusesComparison(t *testing.T) {
 func TestComparisonRefused(t *testing.T) {
 	event := Metric{Events: true}
 	sound, bounded := &Figure{Values: []float64{1, 2}}, &Figure{Values: []float64{1, 2}, LowerBound: true}
+	inexact := &Figure{Values: []float64{1, 2}, Inexact: true}
 	tests := []struct {
 		metric  Metric
 		base, f *Figure
@@ -144,7 +175,10 @@ func TestComparisonRefused(t *testing.T) {
 		{event, sound, sound, ""},
 		{event, sound, bounded, "events were lost: the figures are lower bounds"},
 		{event, bounded, sound, "events were lost: the figures are lower bounds"},
+		{event, sound, inexact, "events were lost: the figures are not exact"},
+		{event, inexact, bounded, "events were lost: the figures are not exact"},
 		{Metric{}, bounded, bounded, ""},
+		{Metric{}, inexact, inexact, ""},
 		{Metric{}, nil, sound, "the baseline has no figure"},
 		{Metric{}, sound, &Figure{Values: []float64{0, 1}}, "a value is not positive: there is no ratio"},
 	}
@@ -158,14 +192,14 @@ func TestComparisonRefused(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	rounds := map[int][]string{
-		6: {"± is the 95 % interval of the median: with so few runs, the range from the least to the greatest value."},
-		5: {"A model has 5 runs: the 95 % interval of a median needs --runs 6."},
-		1: {"A model has 1 run: the 95 % interval of a median needs --runs 6.", "So few runs cannot show a difference among 3 comparisons: use --runs 5."},
+		6: {"± is how far the 95 % interval of the median reaches on its farther side: with so few runs, to the least or the greatest value."},
+		5: {"± is how far the 95 % interval of the median reaches on its farther side.", "A model has 5 runs: the 95 % interval of a median needs --runs 6."},
+		1: {"± is how far the 95 % interval of the median reaches on its farther side.", "A model has 1 run: the 95 % interval of a median needs --runs 6.", "So few runs cannot show a difference among 3 comparisons: use --runs 5."},
 		0: {},
 	}
 	for n, want := range rounds {
 		if n > 0 {
-			want = append(want, "PEAK RSS may be wrong by 256 KiB either way: the kernel counts in batches by CPU.",
+			want = append(want, "PEAK RSS may be wrong by up to 256 KiB either way: changes by threads on several CPUs at once.",
 				"WAIT is where threads were blocked longest: per thread, not per task.")
 		}
 		r := newRecording()
@@ -173,6 +207,29 @@ func TestNotes(t *testing.T) {
 		if got := NewView(r).Notes; !reflect.DeepEqual(got, want) {
 			t.Errorf("%d runs: %q, want %q", n, got, want)
 		}
+	}
+}
+
+// With runs enough the interval is less than the range, and is explained all the same.
+func TestIntervalNoteOfManyRuns(t *testing.T) {
+	r := newRecording()
+	for round := range 12 {
+		for _, s := range specs() {
+			addTrial(r, newTestTrial(s, recording.Measured, round))
+		}
+	}
+	const want = "± is how far the 95 % interval of the median reaches on its farther side."
+	if notes := NewView(r).Notes; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
+	}
+}
+
+func TestBoundNoteNamesTheGreatest(t *testing.T) {
+	r := newRecording()
+	each(r, "py-threads", recording.Measured, func(t *recording.Trial) { t.Memory.BoundBytes = 2 * mib })
+	const want = "PEAK RSS may be wrong by up to 2.0 MiB either way (py-threads): changes by threads on several CPUs at once."
+	if notes := NewView(r).Notes; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
 	}
 }
 

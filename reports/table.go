@@ -39,7 +39,7 @@ func columns(paint func(...text.Color) decorate) []column {
 	}
 }
 
-// figureCell prints the median of a metric, with its bound where events were lost.
+// figureCell prints the median of a metric, with a mark where events were lost.
 func figureCell(metric string) func(*Model) string {
 	units := map[string]string{}
 	for _, m := range Metrics() {
@@ -61,15 +61,20 @@ func spreadCell(m *Model, metric string) string {
 	return formatSpread(m.Figure(metric))
 }
 
+// speedupCell prints "~" where the test showed no difference, and "-" where there was none.
 func speedupCell(m *Model) string {
-	if m.Figure("wall-ns") == nil {
+	f := m.Figure("wall-ns")
+	if f == nil {
 		return ""
 	}
 	factor, ok := m.Speedup()
-	if !ok {
-		return "~"
+	switch {
+	case ok:
+		return formatFactor(factor)
+	case f.Comparison == nil || f.Comparison.Refused != "":
+		return "-"
 	}
-	return formatFactor(factor)
+	return "~"
 }
 
 // heldCell prints user and kernel bytes of a held task in one unit: "26+26 KiB". What is not known is a "?".

@@ -71,6 +71,47 @@ func fiveModels() *recording.Recording {
 	return r
 }
 
+// "~" says that a test showed no difference: where there was no test it would be wrong.
+func TestSpeedupOfNoComparison(t *testing.T) {
+	failAll := func(t *recording.Trial) { t.Failure = &recording.Failure{Cause: "died"} }
+	tests := map[string]struct {
+		provoke func(*recording.Recording)
+		want    map[string]string
+	}{
+		"no baseline": {func(r *recording.Recording) { each(r, "go-sequential", recording.Measured, failAll) },
+			map[string]string{"go-sequential": "", "go-threads": "-"}},
+		"no figure": {func(r *recording.Recording) { each(r, "go-threads", recording.Measured, failAll) },
+			map[string]string{"go-sequential": "1x", "go-threads": "", "go-goroutines": "28.2x"}},
+		"no difference": {func(r *recording.Recording) {
+			for _, model := range []string{"go-sequential", "go-threads"} {
+				i := int64(0)
+				each(r, model, recording.Measured, func(t *recording.Trial) {
+					t.Phases.LastNS = t.Phases.GateNS + 100*ms + i*ms
+					i++
+				})
+			}
+		}, map[string]string{"go-sequential": "1x", "go-threads": "~"}},
+	}
+	for name, test := range tests {
+		r := newRecording()
+		test.provoke(r)
+		v := NewView(r)
+		for model, want := range test.want {
+			if got := speedupCell(modelOf(t, v, model)); got != want {
+				t.Errorf("%s: %s has %q, want %q", name, model, got, want)
+			}
+		}
+		for _, format := range []string{"text", "md"} {
+			for _, line := range strings.Split(draw(t, v, format, Options{}), "\n") {
+				row := strings.HasPrefix(strings.TrimPrefix(line, "| "), "go-threads ")
+				if row && strings.Contains(line, "~") != (test.want["go-threads"] == "~") {
+					t.Errorf("%s: %s: %s", name, format, line)
+				}
+			}
+		}
+	}
+}
+
 // Without an error of the figures every difference counts, even none.
 func TestWithin(t *testing.T) {
 	for _, test := range []struct {

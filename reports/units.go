@@ -75,6 +75,9 @@ func formatShare(x float64) string {
 	return fmt.Sprintf("%.1f %%", 100*x)
 }
 
+// formatLimit prints a ratio that somebody set, as a percentage: "5 %", not "5.0 %".
+func formatLimit(x float64) string { return strconv.FormatFloat(100*x, 'g', 3, 64) + " %" }
+
 // formatFactor prints how many times: "21.0x", "0.85x".
 func formatFactor(x float64) string {
 	if x == 1 {

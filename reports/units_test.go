@@ -60,3 +60,11 @@ func TestFormatSpread(t *testing.T) {
 		}
 	}
 }
+
+func TestFormatLimit(t *testing.T) {
+	for x, want := range map[float64]string{0.05: "5 %", 0.2: "20 %", 0.95: "95 %", 0.025: "2.5 %", 1.0 / 3: "33.3 %"} {
+		if got := formatLimit(x); got != want {
+			t.Errorf("%v: %q, want %q", x, got, want)
+		}
+	}
+}

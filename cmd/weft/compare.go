@@ -56,14 +56,16 @@ func compareCommand() *cobra.Command {
 		Short: "Run the same work under several concurrency models and compare what it costs",
 		Long: "Fetches pages from an origin of its own, parses the prices out of each and sorts them, under each\n" +
 			"model in a process of its own, and reports what each model cost. Needs root.\n\n" +
-			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then two in\n" +
-			"which the origin holds its answers, at a tenth of the concurrency and at all of it: what a waiting task\n" +
-			"costs; one that is profiled; and one without work: what the program costs before any.\n\n" +
+			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then two\n" +
+			"in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
+			"waiting task costs (one, and no such figure, where a model is sequential or decides itself how many\n" +
+			"it has in flight); one that is profiled; and one without work: what the program costs before any.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
-			"py-asyncio.own: the same with as many in flight as the library takes by itself. It has no warm-up, because one of go-sequential would take half a\n" +
-			"minute, in which what a first trial pays for does not show. With --url the latency is that origin's.",
+			"py-asyncio.own: the same with as many in flight as the library takes by itself. It has no warm-up,\n" +
+			"because one of go-sequential would take half a minute, in which what a first trial pays for does\n" +
+			"not show. With --url the latency is that origin's.",
 		Example: "  sudo weft compare\n" +
 			"  sudo weft compare -n 1000 -c 500 --latency 100ms --models go-threads,go-goroutines\n" +
 			"  sudo weft compare --article --rate 5.9\n" +
@@ -94,7 +96,8 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.StringVar(&opts.python, "python", "", "`INTERPRETER` of the models in Python (default "+workload.SystemPython+")")
 	originFlags(flags, &opts.origin)
 	flags.BoolVar(&opts.noReuse, "no-keepalive", false, "open a connection for each request")
-	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task")
+	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task;\n"+
+		"on by default, --hold=false saves these trials, two a model")
 	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
 	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
 	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")

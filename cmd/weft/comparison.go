@@ -221,7 +221,7 @@ func (c *comparison) report(ctx context.Context) error {
 	if c.originErr != nil {
 		return c.originErr
 	}
-	return trialFailures(rec)
+	return trialFailures(rec, view)
 }
 
 func paths(rec *recording.Recording) reports.Paths {
@@ -233,20 +233,17 @@ func paths(rec *recording.Recording) reports.Paths {
 }
 
 // trialFailures makes failed trials, and models that did not come to the same result, an exit code.
-func trialFailures(rec *recording.Recording) error {
-	failed, digests := 0, map[string]bool{}
+func trialFailures(rec *recording.Recording, view *reports.View) error {
+	failed := 0
 	for _, t := range rec.Trials {
-		switch {
-		case !t.OK():
+		if !t.OK() {
 			failed++
-		case t.Kind != recording.Control: // which has the digest of no work
-			digests[t.Work.Digest] = true
 		}
 	}
 	if failed > 0 {
 		return fmt.Errorf("%w: %d of %d, the findings say why", errTrials, failed, len(rec.Trials))
 	}
-	if len(digests) > 1 {
+	if digests := view.Digests(); len(digests) > 1 {
 		return fmt.Errorf("%w: %d different results, the findings say which", errTrials, len(digests))
 	}
 	return nil

@@ -152,9 +152,9 @@ func (r *running) orDeath(err error) error {
 }
 
 // finish collects, lets the child go and reaps it. failed says why it did not get to its second gate.
-func (r *running) finish(ctx context.Context, failed error) error {
-	defer r.watch.Close()
-	err := r.watch.Done()
+func (r *running) finish(ctx context.Context, failed error) (err error) {
+	defer func() { err = errors.Join(err, r.watch.Close()) }()
+	err = r.watch.Done()
 	if failed != nil {
 		r.child.Kill()
 		r.child.Wait()

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
+)
+
+// The exit code and the findings agree on which trials came to another result.
+func TestTrialFailures(t *testing.T) {
+	trial := func(kind recording.Kind, digest string) *recording.Trial {
+		return &recording.Trial{Model: "go-threads", Kind: kind, Work: recording.Work{Units: 1, Digest: digest}}
+	}
+	failed := trial(recording.Measured, "a")
+	failed.Failure = &recording.Failure{Cause: "died"}
+	same := trial(recording.Measured, "a")
+	tests := []struct {
+		name    string
+		trials  []*recording.Trial
+		want    string
+		differs bool
+	}{
+		{"the same", []*recording.Trial{same, trial(recording.Held, "a"), trial(recording.Control, "")}, "", false},
+		{"a control's", []*recording.Trial{same, trial(recording.Control, "of no work")}, "", false},
+		{"none told", []*recording.Trial{same, trial(recording.Measured, "")}, "", false},
+		{"another", []*recording.Trial{same, trial(recording.Profiled, "b")}, "2 different results", true},
+		{"failed", []*recording.Trial{same, failed}, "1 of 2", false},
+	}
+	for _, test := range tests {
+		rec := &recording.Recording{Run: recording.Run{Plan: recording.Plan{Models: []string{"go-threads"}}}}
+		for i, trial := range test.trials {
+			trial.Number = i + 1
+			rec.Trials = append(rec.Trials, trial)
+		}
+		view := reports.NewView(rec)
+		err := trialFailures(rec, view)
+		if (err != nil) != (test.want != "") || err != nil && !errors.Is(err, errTrials) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		contains(t, test.name, fmt.Sprint(err), test.want)
+		if found := slices.ContainsFunc(view.Findings, func(f reports.Finding) bool { return f.Name == "digests-differ" }); found != test.differs {
+			t.Errorf("%s: finding %v", test.name, found)
+		}
+	}
+}
