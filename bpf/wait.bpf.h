@@ -155,6 +155,13 @@ __noinline int lowest(__u64 v)
 	return n;
 }
 
+/* What the kernel takes notice of in a word of a set: not of what is beyond the last descriptor. A branch in the loop
+ * itself would have the verifier of Linux 6.18 walk that a million times. */
+__noinline __u64 noticed(__u64 word, __u32 i, __u32 below)
+{
+	return i == below / 64 ? word & ((1ULL << below % 64) - 1) : word;
+}
+
 /* One of select's sets: `wait` is what the ones before agree on. */
 __noinline int set_wait(__u64 at, __u32 below, __u32 events, __u32 wait)
 {
@@ -166,10 +173,8 @@ __noinline int set_wait(__u64 at, __u32 below, __u32 events, __u32 wait)
 	if (size > sizeof(words) || bpf_probe_read_user(words, size, (void *)at))
 		return ACTIVITY_SELECT;
 	ROLLED for (__u32 i = 0; i < SET_WORDS; i++) {
-		__u64 bits = words[i];
+		__u64 bits = noticed(words[i], i, below);
 
-		if (i == below / 64) /* the kernel takes no notice of the rest of the last word */
-			bits &= (1ULL << below % 64) - 1;
 		ROLLED for (int j = 0; bits && j <= MAX_POLLED; j++) {
 			__u32 ready = ready_wait(i * 64 + lowest(bits), events);
 
