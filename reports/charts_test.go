@@ -129,8 +129,8 @@ func TestTicks(t *testing.T) {
 }
 
 func TestRunQueueQuantiles(t *testing.T) {
-	row := newQueueRow(modelMark{}, recording.Histogram{Counts: []int64{0, 0, 0, 0, 50, 48, 0, 0, 0, 0, 2}, SumNS: 4000})
-	if row.Waits != 100 || row.Median != "≤ 32 ns" || row.P99 != "≤ 2.05 µs" || row.Mean != "40 ns" {
+	row := newQueueRow(modelMark{}, recording.Histogram{Counts: []int64{0, 0, 0, 0, 50, 48, 0, 0, 0, 0, 2}})
+	if row.Waits != 100 || row.Median != "≤ 32 ns" || row.P99 != "≤ 2.05 µs" {
 		t.Errorf("%+v", row)
 	}
 }
