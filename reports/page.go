@@ -22,6 +22,7 @@ type page struct {
 	Threads     barChart
 	Shares      barChart // the same, each bar as long as the axis
 	Held        barChart
+	HeldPairs   string // how many pairs of trials a bar is of, where that is the same for all
 	Memory      barChart
 	Sources     []partSource
 	GoMemory    barChart
@@ -78,7 +79,7 @@ func newPage(v *View) (*page, error) {
 	p.Peaks = peakRows(p.Legend, p.Data.Gauges)
 	p.Threads = threadTimeBars(v)
 	p.Shares = p.Threads.shares()
-	p.Held = heldBars(v)
+	p.Held, p.HeldPairs = heldBars(v)
 	p.Memory, p.Sources = memoryBars(v)
 	p.GoMemory = reconciliationBars(v)
 	p.Connections = connectionsTable(v)
