@@ -20,6 +20,7 @@ func TestPageInBrowser(t *testing.T) {
 	t.Run("curves", func(t *testing.T) { checkCurves(t, b, v) })
 	t.Run("legend", func(t *testing.T) { checkLegend(t, b) })
 	t.Run("axes", func(t *testing.T) { checkAxes(t, b, v) })
+	t.Run("columns", func(t *testing.T) { checkColumns(t, b, url) })
 	t.Run("sorting", func(t *testing.T) { checkSorting(t, b, v) })
 	t.Run("controls", func(t *testing.T) { checkControls(t, b, v) })
 	t.Run("flames", func(t *testing.T) { checkFlames(t, b) })
@@ -120,6 +121,23 @@ func checkAxes(t *testing.T, b *browser, v *View) {
 	if got := eval[[]string](t, b, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(`+ranges+`))))`); got[0] != got[2] || !strings.HasSuffix(got[0], " 200000000") {
 		t.Errorf("after a part was chosen: %q", got)
 	}
+}
+
+// checkColumns: the table of models has its first columns in a window of 1280 pixels, a scroll bar of 15 beside it.
+func checkColumns(t *testing.T, b *browser, url string) {
+	b.open(t, url, "light", 1265, 900)
+	box := eval[struct{ Width, Wide, Shown int }](t, b, `(() => {
+	  const table = document.getElementById("table"), box = table.parentElement;
+	  return { width: box.clientWidth, wide: box.scrollWidth, shown: [...table.tHead.rows[0].cells].filter((th) => th.offsetWidth > 0).length };
+	})()`)
+	if box.Wide > box.Width || box.Shown != 9 {
+		t.Errorf("%d columns are %d pixels wide in %d, want 9: model, three headline metrics, held, threads, in flight, switches, wait", box.Shown, box.Wide, box.Width)
+	}
+	held := eval[[]string](t, b, `[...document.querySelectorAll("#table .figure")].map((e) => e.textContent).filter((s) => /^[-.\d]+\+[-.?\d]+ (B|KiB|MiB)$/.test(s))`)
+	if len(held) != 7 {
+		t.Errorf("user+kern of a held task: %q, want that of 7 models", held)
+	}
+	b.open(t, url, "light", 1280, 900)
 }
 
 // order is the models in the order of the table.
