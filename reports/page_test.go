@@ -35,7 +35,7 @@ func TestPageInBrowser(t *testing.T) {
 // A page full of hostile names runs nothing, asks for nothing and stays inside of a narrow window.
 func TestHostilePageInBrowser(t *testing.T) {
 	b := newBrowser(t)
-	url := writeReport(t, hostileView(t))
+	url := writeReport(t, namedView(t, evil))
 	b.open(t, url, "dark", 390, 844)
 	checkFits(t, b)
 	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
