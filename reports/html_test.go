@@ -263,3 +263,13 @@ func TestHTMLDownloads(t *testing.T) {
 		}
 	}
 }
+
+func TestHTMLOfOneModel(t *testing.T) {
+	r := newRecording()
+	r.Run.Plan.Models, r.Run.Plan.Details = []string{"go-threads"}, r.Run.Plan.Details[1:2]
+	r.Trials = slices.DeleteFunc(r.Trials, func(t *recording.Trial) bool { return t.Model != "go-threads" })
+	r.Run.Trials = slices.DeleteFunc(r.Run.Trials, func(ref recording.TrialRef) bool { return ref.Model != "go-threads" })
+	if title := between(t, draw(t, NewView(save(t, r, nil)), "html", Options{}), "<h1>", "</h1>"); title != "fetch, 1 model" {
+		t.Errorf("title %q", title)
+	}
+}
