@@ -14,8 +14,13 @@ type barChart struct {
 	Parts []barPart // those that any row has, in their order
 	Rows  []barRow
 	Ticks []barTick
-	top   float64 // of the axis
+	Over  overText // where a row's bar is longer than its total
+	top   float64  // of the axis
 }
+
+// overText says what the end of the total is in bars that reach beyond it, and what lies beyond: such a row has a
+// part below zero, which no bar can show.
+type overText struct{ Total, Beyond string }
 
 // barPart is one part of the stacks, with its color.
 type barPart struct{ Name, Class string }
@@ -34,24 +39,24 @@ type barRow struct {
 	Note   string // where it comes from
 	Values map[string]float64
 	Total  float64
+	drawn  float64 // length of the bar: the parts above zero
 }
 
 // newBarChart lays out rows; the parts come in the given order, and what nobody has is left out.
 func newBarChart(unit string, order []string, rows []barRow) barChart {
-	c := barChart{Unit: unit, Rows: rows}
+	c := barChart{Unit: unit, Rows: rows, Over: overText{"sum", "beyond the sum: another part is below zero"}}
 	for _, name := range order {
 		if slices.ContainsFunc(rows, func(r barRow) bool { return r.Values[name] != 0 }) {
 			c.Parts = append(c.Parts, barPart{name, partClass(name)})
 		}
 	}
 	for i := range c.Rows {
-		drawn := 0.0
 		for _, p := range c.Parts {
 			x := c.Rows[i].Values[p.Name]
 			c.Rows[i].Total += x
-			drawn += max(0, x)
+			c.Rows[i].drawn += max(0, x)
 		}
-		c.top = max(c.top, drawn)
+		c.top = max(c.top, c.Rows[i].drawn)
 		c.Rows[i].First = i == 0 || c.Rows[i].Mark.Name != c.Rows[i-1].Mark.Name
 	}
 	c.Ticks = ticks(unit, c.top)
@@ -62,6 +67,18 @@ func newBarChart(unit string, order []string, rows []barRow) barChart {
 	}
 	return c
 }
+
+// Keys are the parts that are drawn: a part that is nowhere above zero has no bar.
+func (c barChart) Keys() []barPart {
+	return slices.DeleteFunc(slices.Clone(c.Parts), func(p barPart) bool {
+		return !slices.ContainsFunc(c.Rows, func(r barRow) bool { return r.Values[p.Name] > 0 })
+	})
+}
+
+// Beyond says that a bar is longer than its total, by more than what rounding does.
+func (c barChart) Beyond() bool { return slices.ContainsFunc(c.Rows, barRow.beyond) }
+
+func (r barRow) beyond() bool { return r.drawn > r.Total && r.drawn-r.Total > 1e-9*r.drawn }
 
 // partClass names the color of a part in colors.css.
 func partClass(name string) string {
@@ -83,7 +100,7 @@ func (c barChart) shares() barChart {
 				values[name] = x / r.Total
 			}
 		}
-		r.Values, r.Total = values, 0
+		r.Values, r.Total, r.drawn = values, 0, 0
 		rows = append(rows, r)
 	}
 	var order []string
@@ -111,8 +128,25 @@ func (c barChart) Draw(r barRow) template.HTML {
 			p.Class, at, width, escapeXML(p.Name), escapeXML(format(c.Unit, x)))
 		at += width
 	}
+	b.WriteString(c.drawBeyond(r))
 	b.WriteString("</svg>")
 	return template.HTML(b.String())
+}
+
+// drawBeyond hatches what lies beyond the total and marks the total's end, that of rows with nothing beyond too: the
+// strokes can be compared.
+func (c barChart) drawBeyond(r barRow) string {
+	if !c.Beyond() || c.top <= 0 {
+		return ""
+	}
+	end := 100 * max(0, r.Total) / c.top
+	stroke := fmt.Sprintf(`<line class="total" x1="%.3f%%" x2="%.3f%%" y1="0" y2="20"><title>%s: %s</title></line>`, end, end,
+		escapeXML(c.Over.Total), escapeXML(format(c.Unit, r.Total)))
+	if !r.beyond() {
+		return stroke
+	}
+	return fmt.Sprintf(`<line class="beyond" x1="%.3f%%" x2="%.3f%%" y1="10" y2="10"><title>%s: %s</title></line>`, end, 100*r.drawn/c.top,
+		escapeXML(c.Over.Beyond), escapeXML(format(c.Unit, r.drawn-max(0, r.Total)))) + stroke
 }
 
 // words says the same as the bar.

@@ -34,8 +34,8 @@ func gauges(v *View) []Gauge {
 	list := []Gauge{
 		{Name: recording.CurveRSS, Title: "Memory over time", Short: "MEMORY", Unit: unitBytes,
 			About: "Resident memory of each model from the opening of the gate: imports and set-up are where a curve begins. Kernel memory and socket buffers are not in it."},
-		{Name: recording.CurveAwaiting, Title: "In flight over time", Short: "IN FLIGHT", Unit: unitCount,
-			About: "Connections that await a reply, from the first byte sent to the first byte received: what the model really had in flight. A body that is still arriving is not in it."},
+		{Name: recording.CurveAwaiting, Title: "Awaiting a reply over time", Short: "AWAITING", Unit: unitCount,
+			About: "Connections that await a reply, from the first byte sent to the first byte received: a lower bound of what the model has in flight. A body that is still arriving is not in it; IN FLIGHT in the table of models is the count of the origin, where there is one, bodies included."},
 		{Name: recording.CurveThreads, Title: "Threads over time", Short: "THREADS", Unit: unitCount,
 			About: "Threads alive, helper threads of the runtime included, whether they work or wait."},
 	}

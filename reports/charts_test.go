@@ -2,6 +2,7 @@ package reports
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -129,8 +130,8 @@ func TestTicks(t *testing.T) {
 }
 
 func TestRunQueueQuantiles(t *testing.T) {
-	row := newQueueRow(modelMark{}, recording.Histogram{Counts: []int64{0, 0, 0, 0, 50, 48, 0, 0, 0, 0, 2}, SumNS: 4000})
-	if row.Waits != 100 || row.Median != "≤ 32 ns" || row.P99 != "≤ 2.05 µs" || row.Mean != "40 ns" {
+	row := newQueueRow(modelMark{}, recording.Histogram{Counts: []int64{0, 0, 0, 0, 50, 48, 0, 0, 0, 0, 2}})
+	if row.Waits != 100 || row.Median != "≤ 32 ns" || row.P99 != "≤ 2.05 µs" {
 		t.Errorf("%+v", row)
 	}
 }
@@ -154,5 +155,63 @@ func TestFunctions(t *testing.T) {
 	want := []function{{"read", 7, 7}, {"walk", 5, 12}, {"main", 1, 13}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A part below zero makes the other parts longer than the sum: the bar shows where the sum ends and hatches the rest,
+// and the legend has what is drawn only.
+func TestBarsBeyondTheirSum(t *testing.T) {
+	rows := func(rest float64) []barRow {
+		return []barRow{
+			{Mark: modelMark{Name: "a"}, Values: map[string]float64{partRuntime: 8, partRest: rest}},
+			{Mark: modelMark{Name: "b"}, Values: map[string]float64{partRuntime: 4, partRest: min(0, rest/2)}},
+		}
+	}
+	order := []string{partRuntime, partRest}
+	over := newBarChart(unitCount, order, rows(-2))
+	if over.Sum(over.Rows[0]) != "6" || len(over.Keys()) != 1 || len(over.Parts) != 2 || !over.Beyond() {
+		t.Errorf("sum %s of %v, drawn %v", over.Sum(over.Rows[0]), over.Parts, over.Keys())
+	}
+	for i, want := range []string{`class="beyond" x1="75.000%" x2="100.000%"`, `class="beyond" x1="37.500%" x2="50.000%"`} {
+		if drawn := string(over.Draw(over.Rows[i])); !strings.Contains(drawn, want) || !strings.Contains(drawn, `class="total"`) {
+			t.Errorf("no %s in %s", want, drawn)
+		}
+	}
+	whole := newBarChart(unitCount, order, rows(2))
+	if drawn := string(whole.Draw(whole.Rows[0])); whole.Beyond() || len(whole.Keys()) != 2 || strings.Contains(drawn, "beyond") {
+		t.Errorf("beyond its sum: %s", drawn)
+	}
+}
+
+// One pair of trials is said once, several by each bar.
+func TestHeldBarsSayTheirPairs(t *testing.T) {
+	one, about := heldBars(newView(t))
+	if about == "" || len(one.Rows) != 3 || one.Rows[0].Note != "" {
+		t.Errorf("one pair: %q, %+v", about, one.Rows)
+	}
+	r := newRecording()
+	for _, c := range []int{10, 100} {
+		addTrial(r, heldTrial(specs()[1], c))
+	}
+	two, about := heldBars(NewView(save(t, r, nil)))
+	if about != "" || two.Rows[0].Note != "median of 2 pairs" || two.Rows[1].Note != "one pair" {
+		t.Errorf("two pairs: %q, %+v", about, two.Rows)
+	}
+}
+
+// Columns have one scale: the greatest share of all models is the highest, and another is as high as it is greater.
+func TestRunQueueHeights(t *testing.T) {
+	r := newRecording()
+	for _, trial := range r.Trials {
+		trial.Sched.RunQueue.Counts = []int64{0, 80, 20}
+		if trial.Model == "go-threads" {
+			trial.Sched.RunQueue.Counts = []int64{0, 40, 40, 20}
+		}
+	}
+	q := newQueueChart(NewView(save(t, r, nil)))
+	for i, want := range []string{`height="38.0"`, `height="19.0"`} { // 80 and 40 %
+		if drawn := string(q.Draw(q.Rows[i])); !strings.Contains(drawn, want) || !strings.Contains(drawn, `height="9.5"`) {
+			t.Errorf("no column of %s and 9.5 in %s", want, drawn)
+		}
 	}
 }

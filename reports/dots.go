@@ -50,7 +50,7 @@ func (s dotScale) place(x float64) float64 {
 // draw makes a strip: the axis, the interval of the median as a bar, a dot a trial, the median as a stroke.
 func (s dotScale) draw(f *Figure, unit, class string) template.HTML {
 	var b strings.Builder
-	tip := fmt.Sprintf("%d trials from %s to %s", len(f.Values), format(unit, slices.Min(f.Values)), format(unit, slices.Max(f.Values)))
+	tip := fmt.Sprintf("%s from %s to %s", plural(int64(len(f.Values)), "trial"), format(unit, slices.Min(f.Values)), format(unit, slices.Max(f.Values)))
 	fmt.Fprintf(&b, `<svg class="dots %s" role="img" aria-label="%s"><title>%s</title>`, class, escapeXML(tip), escapeXML(tip))
 	b.WriteString(`<line class="axis" x1="2%" x2="98%" y1="9" y2="9"/>`)
 	if f.Interval != nil {

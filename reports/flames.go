@@ -80,6 +80,29 @@ func flameFor(v *View, model, kind string) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
+// inPage says that the drawing is a part of report.html, which has the style, and whose script fits frames and names
+// to the window and makes frames buttons.
+func (d *drawing) inPage() bool { return d.style == "" }
+
+// words writes title and notes for people: beside the drawing, so that lines break where the window ends.
+func (d *drawing) words(title string, notes []note) {
+	d.title, d.top = title, svgMargin
+	fmt.Fprintf(d.out, `<div class="flame-notes"><p class="title">%s</p>`, escapeXML(title))
+	for _, n := range notes {
+		class := "note"
+		if n.loud {
+			class = "note loud"
+		}
+		fmt.Fprintf(d.out, `<p class="%s">%s</p>`, class, escapeXML(n.text))
+	}
+	d.out.WriteString("</div>\n")
+}
+
+func (d *drawing) beginInPage(deepest int) {
+	fmt.Fprintf(d.out, `<svg width="%g" height="%g" role="group" aria-label="%s">`+"\n", svgWidth,
+		d.top+svgRow*float64(deepest+1)+svgMargin, escapeXML(d.title))
+}
+
 // mostFunctions is how many functions the table under a flame graph names.
 const mostFunctions = 12
 

@@ -80,6 +80,7 @@ func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"plain":    escapeTerminal,
 		"sentence": sentence,
+		"plural":   plural,
 		"plural64": func(n int, noun string) string { return plural(int64(n), noun) },
 		"duration": func(ns int64) string { return formatDuration(float64(ns)) },
 		"set":      formatPlain,

@@ -147,5 +147,7 @@ func reconciliationBars(v *View) barChart {
 			}})
 		}
 	}
-	return newBarChart(unitBytes, []string{partHeapLive, partHeapDead, partStacks, partRuntime, partFile, partRest}, rows)
+	chart := newBarChart(unitBytes, []string{partHeapLive, partHeapDead, partStacks, partRuntime, partFile, partRest}, rows)
+	chart.Over = overText{"resident", "counted, not resident"}
+	return chart
 }

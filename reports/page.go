@@ -22,6 +22,7 @@ type page struct {
 	Threads     barChart
 	Shares      barChart // the same, each bar as long as the axis
 	Held        barChart
+	HeldPairs   string // how many pairs of trials a bar is of, where that is the same for all
 	Memory      barChart
 	Sources     []partSource
 	GoMemory    barChart
@@ -52,6 +53,7 @@ type modelMark struct {
 // colorsOfModels is how many colors colors.css has for models: m0 to m8.
 const colorsOfModels = 9
 
+// dashes are as many as there are colors.
 func dashes() [][]int {
 	return [][]int{{}, {9, 4}, {2, 3}, {10, 3, 2, 3}, {5, 5}, {14, 4, 4, 4}, {7, 2, 2, 2, 2, 2}, {1, 5}, {16, 5}}
 }
@@ -77,7 +79,7 @@ func newPage(v *View) (*page, error) {
 	p.Peaks = peakRows(p.Legend, p.Data.Gauges)
 	p.Threads = threadTimeBars(v)
 	p.Shares = p.Threads.shares()
-	p.Held = heldBars(v)
+	p.Held, p.HeldPairs = heldBars(v)
 	p.Memory, p.Sources = memoryBars(v)
 	p.GoMemory = reconciliationBars(v)
 	p.Connections = connectionsTable(v)
@@ -95,7 +97,7 @@ func newPage(v *View) (*page, error) {
 func modelMarks(v *View) []modelMark {
 	var list []modelMark
 	for i := range v.Models {
-		m := modelMark{Name: escapeTerminal(v.Models[i].Name), Class: modelClass(i), Dash: dashes()[i%len(dashes())]}
+		m := modelMark{Name: escapeTerminal(v.Models[i].Name), Class: modelClass(i), Dash: modelDash(i)}
 		if t := medianTrial(v, v.Models[i].Name); t != nil {
 			m.EndNS = t.WorkNS()
 		}
@@ -105,6 +107,12 @@ func modelMarks(v *View) []modelMark {
 }
 
 func modelClass(i int) string { return fmt.Sprintf("m%d", i%colorsOfModels) }
+
+// modelDash goes one on with each round of the colors, so that no two of the first 81 models look the same.
+func modelDash(i int) []int {
+	all := dashes()
+	return all[(i+i/colorsOfModels)%len(all)]
+}
 
 // Dashes is the same as an attribute of SVG.
 func (m modelMark) Dashes() string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	printing "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -17,9 +18,11 @@ func TestPageInBrowser(t *testing.T) {
 	v := newNineView(t, 6)
 	url := writeReport(t, v)
 	b.open(t, url, "light", 1280, 900)
+	t.Run("print", func(t *testing.T) { checkPrint(t, b) })
 	t.Run("curves", func(t *testing.T) { checkCurves(t, b, v) })
 	t.Run("legend", func(t *testing.T) { checkLegend(t, b) })
 	t.Run("axes", func(t *testing.T) { checkAxes(t, b, v) })
+	t.Run("columns", func(t *testing.T) { checkColumns(t, b, url) })
 	t.Run("sorting", func(t *testing.T) { checkSorting(t, b, v) })
 	t.Run("controls", func(t *testing.T) { checkControls(t, b, v) })
 	t.Run("flames", func(t *testing.T) { checkFlames(t, b) })
@@ -32,7 +35,7 @@ func TestPageInBrowser(t *testing.T) {
 // A page full of hostile names runs nothing, asks for nothing and stays inside of a narrow window.
 func TestHostilePageInBrowser(t *testing.T) {
 	b := newBrowser(t)
-	url := writeReport(t, hostileView(t))
+	url := writeReport(t, namedView(t, evil))
 	b.open(t, url, "dark", 390, 844)
 	checkFits(t, b)
 	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
@@ -122,6 +125,23 @@ func checkAxes(t *testing.T, b *browser, v *View) {
 	}
 }
 
+// checkColumns: the table of models has its first columns in a window of 1280 pixels, a scroll bar of 15 beside it.
+func checkColumns(t *testing.T, b *browser, url string) {
+	b.open(t, url, "light", 1265, 900)
+	box := eval[struct{ Width, Wide, Shown int }](t, b, `(() => {
+	  const table = document.getElementById("table"), box = table.parentElement;
+	  return { width: box.clientWidth, wide: box.scrollWidth, shown: [...table.tHead.rows[0].cells].filter((th) => th.offsetWidth > 0).length };
+	})()`)
+	if box.Wide > box.Width || box.Shown != 9 {
+		t.Errorf("%d columns are %d pixels wide in %d, want 9: model, three headline metrics, held, threads, in flight, switches, wait", box.Shown, box.Wide, box.Width)
+	}
+	held := eval[[]string](t, b, `[...document.querySelectorAll("#table .figure")].map((e) => e.textContent).filter((s) => /^[-.\d]+\+[-.?\d]+ (B|KiB|MiB)$/.test(s))`)
+	if len(held) != 7 {
+		t.Errorf("user+kern of a held task: %q, want that of 7 models", held)
+	}
+	b.open(t, url, "light", 1280, 900)
+}
+
 // order is the models in the order of the table.
 const order = `[...document.querySelectorAll("#table tbody th")].map((th) => th.dataset.sort)`
 
@@ -200,7 +220,7 @@ func checkFlames(t *testing.T, b *browser) {
 	    s.dispatchEvent(new Event("change"));
 	  }
 	  await new Promise((done) => setTimeout(done, 60));
-	  return document.getElementById("flame").textContent + document.getElementById("flame-functions").textContent;
+	  return document.getElementById("flame-notes").textContent + document.getElementById("flame").textContent + document.getElementById("flame-functions").textContent;
 	})()`
 	for _, c := range []struct{ kind, model, title, frame string }{
 		{"threadcreate", "go-threads", "Threads made: go-threads", "runtime.templateThread"},
@@ -217,14 +237,71 @@ func checkFlames(t *testing.T, b *browser) {
 	  const only = frames.find((g) => g.dataset.name === "only.In3");
 	  return frames.length + " " + Math.round(only.querySelector("rect").getAttribute("width")) + " " + only.querySelector("text")?.textContent;
 	})()`
+	width := eval[int](t, b, `document.getElementById("flame").clientWidth - 20`)
 	whole := eval[string](t, b, shape)
-	eval[bool](t, b, `[...document.querySelectorAll("#flame g")].find((g) => g.dataset.name === "only.In3").dispatchEvent(new Event("click"))`)
-	if got := eval[string](t, b, shape); got != "3 1180 only.In3" { // all, main.main, itself
+	eval[bool](t, b, `[...document.querySelectorAll("#flame g")].find((g) => g.dataset.name === "only.In3").dispatchEvent(new Event("click", { bubbles: true }))`)
+	if got := eval[string](t, b, shape); got != fmt.Sprintf("3 %d only.In3", width) { // all, main.main, itself
 		t.Errorf("enlarged: %s, before %s", got, whole)
 	}
 	b.click(t, "#flame-back")
 	if got := eval[string](t, b, shape); got != whole {
 		t.Errorf("back: %s, want %s", got, whole)
+	}
+	checkFlameKeys(t, b, shape, whole)
+}
+
+// checkFlameKeys: a graph is one stop of the Tab key, arrow keys go from frame to frame, Enter and space enlarge the
+// one that has the focus, Escape brings all back.
+func checkFlameKeys(t *testing.T, b *browser, shape, whole string) {
+	stops := eval[[]string](t, b, `[...document.querySelectorAll("#flame g")].filter((g) => g.tabIndex === 0).map((g) => g.dataset.name)`)
+	roles := eval[string](t, b, `document.querySelector("#flame svg").getAttribute("role") + " " + new Set([...document.querySelectorAll("#flame g")].map((g) => g.getAttribute("role"))).size`)
+	if !slices.Equal(stops, []string{"all"}) || roles != "group 1" {
+		t.Errorf("stops of the Tab key: %q; roles: %s", stops, roles)
+	}
+	b.run(t, chromedp.Evaluate[chromedp.Void](`document.querySelector("#flame g").focus()`))
+	focused := `document.activeElement.dataset.name + " " + document.querySelectorAll('#flame g[tabindex="0"]').length`
+	for _, step := range []struct{ key, name, focused, width string }{
+		{kb.ArrowUp, "up", "runtime.main 1", ""},
+		{kb.ArrowRight, "right", "runtime.mstart 1", ""},
+		{kb.ArrowLeft, "left", "runtime.main 1", ""},
+		{kb.ArrowUp, "up", "main.main 1", ""},
+		{kb.Enter, "Enter", "main.main 1", "whole"},
+		{kb.ArrowDown, "down", "runtime.main 1", "whole"},
+		{kb.ArrowUp, "up again", "main.main 1", "whole"},
+		{kb.Escape, "Escape", "main.main 1", ""},
+		{" ", "space", "main.main 1", "whole"},
+		{kb.Home, "Home", "all 1", "whole"},
+		{kb.Escape, "Escape again", "all 1", ""},
+	} {
+		b.run(t, chromedp.KeyEvent(step.key))
+		if got := eval[string](t, b, focused); got != step.focused {
+			t.Fatalf("%s: the focus is on %q, want %q", step.name, got, step.focused)
+		}
+		enlarged := eval[bool](t, b, `!document.getElementById("flame-back").hidden`)
+		if enlarged != (step.width == "whole") {
+			t.Errorf("%s: enlarged %v", step.name, enlarged)
+		}
+	}
+	if got := eval[string](t, b, shape); got != whole {
+		t.Errorf("after Escape: %s, want %s", got, whole)
+	}
+}
+
+// checkPrint: who prints the page without having seen the flame graph has it on paper.
+func checkPrint(t *testing.T, b *browser) {
+	if eval[bool](t, b, `!!document.querySelector("#flame svg")`) {
+		t.Fatal("the graph is drawn before anybody came near: the test shows nothing")
+	}
+	eval[bool](t, b, `(async () => {
+	  while (performance.getEntriesByName("weft-unpacked").length === 0) await new Promise((done) => setTimeout(done, 10));
+	  return true;
+	})()`)
+	b.run(t, chromedp.Evaluate[chromedp.Void](`addEventListener("beforeprint", () => { document.body.dataset.printed = !!document.querySelector("#flame svg") })`))
+	if _, err := chromedp.Call(b.ctx, printing.PrintToPDF, printing.PrintToPDFParams{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := eval[string](t, b, `document.body.dataset.printed`); got != "true" {
+		t.Errorf("printed with the flame graph: %q", got)
 	}
 }
 
@@ -291,6 +368,17 @@ func checkThemes(t *testing.T, b *browser, url string) {
 func checkNarrow(t *testing.T, b *browser, url string) {
 	b.open(t, url, "light", 390, 844)
 	checkFits(t, b)
+	if got := eval[[]string](t, b, `[...document.querySelectorAll(".queue .sum")].map((e) => e.innerText.replace(/\s+/g, " "))`); len(got) != 9 || !strings.HasPrefix(got[0], "half ≤") || !strings.Contains(got[0], "99 % ≤") {
+		t.Errorf("half and 99 %% of the waits: %q", got)
+	}
+	// The flame graph is as wide as its box, and its root can be seen.
+	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
+	if got := eval[string](t, b, `(() => {
+	  const box = document.getElementById("flame"), root = box.querySelector("g rect").getBoundingClientRect(), edge = box.getBoundingClientRect();
+	  return (box.scrollWidth === box.clientWidth) + " " + (root.bottom <= edge.bottom && root.top >= edge.top) + " " + (root.width > 300);
+	})()`); got != "true true true" {
+		t.Errorf("within its box, root in view, wide: %s", got)
+	}
 }
 
 func checkFits(t *testing.T, b *browser) {

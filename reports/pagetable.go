@@ -37,7 +37,7 @@ type pageCell struct {
 // alwaysShown are metrics that stand in the table beside the headline metrics from the start. Memory at the end is one
 // where no headline metric tells of memory.
 func alwaysShown(v *View) []string {
-	list := []string{"held-rss-B/task", "held-user-B/task", "held-kernel-B/task", "threads-peak", "in-flight-peak", "switches/unit"}
+	list := []string{"held-user-B/task", "threads-peak", "in-flight-peak", "switches/unit"}
 	if !slices.ContainsFunc(v.Metrics, func(m Metric) bool { return m.Headline && m.Unit == unitBytes }) {
 		list = append(list, "rss-end-B")
 	}
@@ -47,6 +47,7 @@ func alwaysShown(v *View) []string {
 // pageColumns puts the headline metrics first, then what is always shown, then the rest.
 func pageColumns(v *View) []pageColumn {
 	var list []pageColumn
+	labels := map[string]string{"in-flight-peak": "peak/asked", "held-user-B/task": "user+kern"}
 	for _, metric := range v.Metrics {
 		c := pageColumn{Metric: metric, Head: metric.Column, More: !metric.Headline && !slices.Contains(alwaysShown(v), metric.Name)}
 		if len(metric.Column) < 12 {
@@ -54,13 +55,12 @@ func pageColumns(v *View) []pageColumn {
 		}
 		if metric.Headline {
 			c.dots = newDotScale(v, metric.Name)
-			c.Label = "a dot a trial"
 			if c.dots.log {
-				c.Label = "a dot a trial, log axis"
+				c.Label = "log axis"
 			}
 		}
-		if metric.Name == "in-flight-peak" {
-			c.Label = "peak/asked"
+		if label := labels[metric.Name]; label != "" {
+			c.Label = label
 		}
 		list = append(list, c)
 	}
@@ -102,11 +102,22 @@ func newPageCell(m *Model, c pageColumn, class string) pageCell {
 		cell.Text = inFlightCell(m, nil)
 		cell.Warn = f.Median < float64(m.Asked)
 	}
+	if c.Name == "held-user-B/task" { // one after the other by what both come to
+		cell.Text, cell.Sort = heldCell(m), strconv.FormatFloat(f.Median+medianOf(m, "held-kernel-B/task"), 'g', -1, 64)
+	}
 	if c.Headline {
 		cell.Note = join(" · ", "±"+formatSpread(f), againstBaseline(f))
 		cell.Dots = c.dots.draw(f, c.Unit, class)
 	}
 	return cell
+}
+
+// medianOf is 0 where there is no evidence.
+func medianOf(m *Model, metric string) float64 {
+	if f := m.Figure(metric); f != nil {
+		return f.Median
+	}
+	return 0
 }
 
 // againstBaseline is the ratio to the baseline, "~" where no difference is shown.

@@ -13,15 +13,15 @@ import (
 type queueChart struct {
 	Rows  []queueRow
 	Ticks []barTick
-	from  int // first bucket of the axis
-	to    int // end of the axis
+	from  int     // first bucket of the axis
+	to    int     // end of the axis
+	top   float64 // the greatest share in any bucket of any model
 }
 
 // queueRow is one model's histogram.
 type queueRow struct {
 	Mark   modelMark
 	Waits  int64
-	Mean   string
 	Median string // upper bound of its bucket
 	P99    string
 	counts []int64
@@ -44,6 +44,7 @@ func newQueueChart(v *View) queueChart {
 		for bucket, n := range sum.Counts {
 			if n > 0 {
 				q.from, q.to = min(q.from, bucket), max(q.to, bucket+1)
+				q.top = max(q.top, row.share(bucket))
 			}
 		}
 		q.Rows = append(q.Rows, row)
@@ -66,39 +67,29 @@ func addHistogram(a, b recording.Histogram) recording.Histogram {
 }
 
 func newQueueRow(mark modelMark, h recording.Histogram) queueRow {
-	row := queueRow{Mark: mark, counts: h.Counts}
-	for _, n := range h.Counts {
-		row.Waits += n
-	}
-	if row.Waits > 0 {
-		row.Mean = formatDuration(float64(h.SumNS) / float64(row.Waits))
-		row.Median, row.P99 = row.quantile(0.5), row.quantile(0.99)
-	}
-	return row
+	return queueRow{Mark: mark, Waits: waitsOf(h), Median: atMost(h, 50), P99: atMost(h, 99), counts: h.Counts}
 }
 
-// quantile is the upper bound of the bucket that a share of the waits reaches into.
-func (r queueRow) quantile(share float64) string {
-	var below int64
-	for bucket, n := range r.counts {
-		below += n
-		if float64(below) >= share*float64(r.Waits) {
-			return "≤ " + formatDuration(math.Exp2(float64(bucket+1)))
-		}
+// atMost prints a quantile, of which only the upper bound is known.
+func atMost(h recording.Histogram, percent int64) string {
+	x, ok := quantile(h, percent)
+	if !ok {
+		return "-"
 	}
-	return "-"
+	return "≤ " + formatDuration(x)
 }
 
-// Draw makes a model's histogram: heights are shares of its own waits.
+// share is how much of its model's waits a bucket has.
+func (r queueRow) share(bucket int) float64 {
+	return float64(r.counts[bucket]) / float64(max(1, r.Waits))
+}
+
+// Draw makes a model's histogram: heights are shares of its own waits, on one scale for all models.
 func (q queueChart) Draw(r queueRow) template.HTML {
 	const height = 38.0
-	most := int64(1)
-	for _, n := range r.counts {
-		most = max(most, n)
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="histogram %s" role="img" aria-label="%s">`, r.Mark.Class,
-		escapeXML(fmt.Sprintf("%s: %d waits, half of them %s, 99 %% %s", r.Mark.Name, r.Waits, r.Median, r.P99)))
+		escapeXML(fmt.Sprintf("%s: %s, half of them %s, 99 %% %s", r.Mark.Name, plural(r.Waits, "wait"), r.Median, r.P99)))
 	for _, t := range q.Ticks {
 		fmt.Fprintf(&b, `<line class="tick" x1="%.2f%%" x2="%.2f%%" y1="0" y2="100%%"/>`, t.At, t.At)
 	}
@@ -107,11 +98,11 @@ func (q queueChart) Draw(r queueRow) template.HTML {
 		if n == 0 {
 			continue
 		}
-		high := max(1, height*float64(n)/float64(most))
+		high := max(1, height*r.share(bucket)/q.top)
 		fmt.Fprintf(&b, `<rect x="%.3f%%" width="%.3f%%" y="%.1f" height="%.1f"><title>%s to %s: %s, %s</title></rect>`,
 			width*float64(bucket-q.from)+0.1*width, 0.8*width, height+2-high, high,
 			escapeXML(formatDuration(math.Exp2(float64(bucket)))), escapeXML(formatDuration(math.Exp2(float64(bucket+1)))),
-			plural(n, "wait"), formatShare(float64(n)/float64(r.Waits)))
+			plural(n, "wait"), formatShare(r.share(bucket)))
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String())

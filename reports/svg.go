@@ -90,12 +90,21 @@ type drawing struct {
 
 func (d *drawing) draw(v *View, s *stacks) {
 	boxes, dropped := d.graph.layout(svgWidth-2*svgMargin, d.least)
-	d.header(s.kind.Title+": "+s.model, flameNotes(v, s, d.graph, dropped, d.least))
+	title, notes := s.kind.Title+": "+s.model, flameNotes(v, s, d.graph, dropped, d.least)
+	if d.inPage() {
+		d.words(title, notes)
+	} else {
+		d.header(title, notes)
+	}
 	top := 0
 	for _, b := range boxes {
 		top = max(top, b.depth)
 	}
-	d.begin(top)
+	if d.inPage() {
+		d.beginInPage(top)
+	} else {
+		d.begin(top)
+	}
 	for _, b := range boxes {
 		d.box(b, top)
 	}
@@ -112,9 +121,7 @@ func (d *drawing) begin(deepest int) {
 	fmt.Fprintf(d.out, `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g" viewBox="0 0 %g %g" role="img">`+"\n",
 		svgWidth, height, svgWidth, height)
 	fmt.Fprintf(d.out, "<title>%s</title>\n", escapeXML(d.title))
-	if d.style != "" {
-		fmt.Fprintf(d.out, "<style>\n%s</style>\n", d.style)
-	}
+	fmt.Fprintf(d.out, "<style>\n%s</style>\n", d.style)
 	d.out.WriteString(`<rect class="back" width="100%" height="100%"/>` + "\n")
 	fmt.Fprintf(d.out, `<text class="title" x="%g" y="24">%s</text>`+"\n", svgMargin, escapeXML(d.title))
 	chars := columnsIn(svgWidth - 2*svgMargin)
@@ -140,12 +147,14 @@ func (d *drawing) box(b box, deepest int) {
 		class += " inlined"
 	}
 	d.out.WriteString("<g")
-	if d.style == "" { // the page around it can enlarge a frame, and fits its name again
+	label := fitName(b.name, columnsIn(b.width-6))
+	if d.inPage() { // the page around it fits names to its own width
 		fmt.Fprintf(d.out, ` data-name="%s"`, escapeXML(b.name))
+		label = ""
 	}
 	fmt.Fprintf(d.out, `><title>%s</title><rect class="%s" x="%.2f" y="%g" width="%.2f" height="%g"/>`,
 		escapeXML(d.tip(b)), class, x, y, b.width, svgRow-1)
-	if label := fitName(b.name, columnsIn(b.width-6)); label != "" {
+	if label != "" {
 		fmt.Fprintf(d.out, `<text x="%.2f" y="%g">%s</text>`, x+3, y+13, xmlText(label))
 	}
 	d.out.WriteString("</g>\n")

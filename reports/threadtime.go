@@ -34,9 +34,6 @@ func threadTimeSum(t *recording.Trial) (float64, bool) {
 	if t.Sched == nil {
 		return 0, false
 	}
-	sum := float64(t.Sched.Time.RunningNS) + float64(t.Sched.Time.RunnableNS)
-	for _, ns := range t.Sched.Time.BlockedNS {
-		sum += float64(ns)
-	}
-	return sum, true
+	time := &t.Sched.Time
+	return float64(time.RunningNS + time.RunnableNS + blockedNS(time)), true
 }

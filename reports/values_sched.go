@@ -30,11 +30,15 @@ func runQueue(t *recording.Trial) (recording.Histogram, int64) {
 	if t.Sched == nil {
 		return recording.Histogram{}, 0
 	}
+	return t.Sched.RunQueue, waitsOf(t.Sched.RunQueue)
+}
+
+func waitsOf(h recording.Histogram) int64 {
 	var waits int64
-	for _, n := range t.Sched.RunQueue.Counts {
+	for _, n := range h.Counts {
 		waits += n
 	}
-	return t.Sched.RunQueue, waits
+	return waits
 }
 
 func runQueueMean(t *recording.Trial) (float64, bool) {
@@ -45,13 +49,18 @@ func runQueueMean(t *recording.Trial) (float64, bool) {
 	return float64(h.SumNS) / float64(waits), true
 }
 
-// runQueueP99 is the upper end of the bucket in which the 99th of 100 waits lies.
 func runQueueP99(t *recording.Trial) (float64, bool) {
-	h, waits := runQueue(t)
+	h, _ := runQueue(t)
+	return quantile(h, 99)
+}
+
+// quantile is the upper end of the bucket that so many per cent of the waits reach into.
+func quantile(h recording.Histogram, percent int64) (float64, bool) {
+	waits := waitsOf(h)
 	if waits <= 0 {
 		return 0, false
 	}
-	rank, seen := waits-waits/100, int64(0)
+	rank, seen := waits-waits*(100-percent)/100, int64(0)
 	for i, n := range h.Counts {
 		seen += n
 		if seen >= rank {

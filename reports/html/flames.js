@@ -6,83 +6,159 @@ async function unpack(script) {
 }
 
 // The measures of reports/svg.go, in pixels.
-const flameWidth = 1180, flameMargin = 10, flameChar = 7.3;
+const flameWidth = 1180, flameMargin = 10, flameRow = 18, flameChar = 7.3, flameEdged = 4;
+
+// columnsOf is how many characters a text is wide: what comes after Hangul Jamo may be two wide.
+function columnsOf(text) {
+  let n = 0;
+  for (const c of text) n += c < "\u1100" ? 1 : 2;
+  return n;
+}
 
 function fitName(name, width) {
-  const chars = Math.floor((width - 6) / flameChar);
-  if (chars < 3) return "";
-  if (name.length <= chars) return name;
-  const short = name.slice(name.search(/[^/]*(?:[([]|$)/));
-  return short.length <= chars ? short : short.slice(0, chars - 1) + "…";
+  const columns = Math.floor((width - 6) / flameChar);
+  if (columns < 3) return "";
+  if (columnsOf(name) <= columns) return name;
+  const short = [...name.slice(name.search(/[^/]*(?:[([]|$)/))];
+  if (columnsOf(short) <= columns) return short.join("");
+  while (columnsOf(short) >= columns) short.pop();
+  return short.join("") + "…";
 }
 
-// zoomable enlarges the frame that is clicked to the whole width, with its callers below it.
-function zoomable(svg, back) {
-  const frames = [...svg.querySelectorAll("g")].map((g) => {
+function framesOf(svg) {
+  return [...svg.querySelectorAll("g")].map((g) => {
     const rect = g.querySelector("rect"), at = (name) => Number(rect.getAttribute(name));
-    return { g, rect, text: g.querySelector("text"), x: at("x"), y: at("y"), width: at("width") };
+    g.setAttribute("role", "button");
+    g.tabIndex = -1;
+    const [x, y, width] = ["x", "y", "width"].map(at);
+    return { g, rect, text: g.querySelector("text"), x, y, width, left: x, wide: width, shown: true };
   });
-  const place = (f, x, width) => {
-    f.rect.setAttribute("x", x);
-    f.rect.setAttribute("width", width);
-    const name = fitName(f.g.dataset.name, width);
-    if (name && !f.text) {
-      f.text = document.createElementNS(svg.namespaceURI, "text");
-      f.text.setAttribute("y", f.y + 13);
-      f.g.append(f.text);
-    }
-    if (!f.text) return;
-    f.text.setAttribute("x", x + 3);
-    f.text.textContent = name;
+}
+
+// placeFrame gives a frame its place, with as much of its name as fits.
+function placeFrame(f, left, wide) {
+  Object.assign(f, { left, wide });
+  f.rect.setAttribute("x", left);
+  f.rect.setAttribute("width", wide);
+  f.rect.classList.toggle("thin", wide < flameEdged);
+  const name = fitName(f.g.dataset.name, wide);
+  if (name && !f.text) {
+    f.text = document.createElementNS("http://www.w3.org/2000/svg", "text");
+    f.text.setAttribute("y", f.y + 13);
+    f.g.append(f.text);
+  }
+  if (!f.text) return;
+  f.text.setAttribute("x", left + 3);
+  f.text.textContent = name;
+}
+
+// neighbours are where the arrow keys lead to: the widest callee, the caller, and what is left and right in the row.
+const neighbours = {
+  ArrowUp: (from, frames) => frames.filter((f) => f.y === from.y - flameRow && f.left >= from.left - 0.01 && f.left + f.wide <= from.left + from.wide + 0.01)
+    .sort((a, b) => b.wide - a.wide)[0],
+  ArrowDown: (from, frames) => frames.find((f) => f.y === from.y + flameRow && f.left <= from.left + 0.01 && f.left + f.wide >= from.left + from.wide - 0.01),
+  ArrowLeft: (from, frames) => frames.filter((f) => f.y === from.y && f.left < from.left).sort((a, b) => b.left - a.left)[0],
+  ArrowRight: (from, frames) => frames.filter((f) => f.y === from.y && f.left > from.left).sort((a, b) => a.left - b.left)[0],
+  Home: (from, frames) => frames[0],
+};
+
+// zoomable draws a graph as wide as its box. The frame that is chosen has the whole width, with its callers below it;
+// one frame is a stop of the Tab key, arrow keys go from frame to frame. It gives what fits it to its box again.
+function zoomable(svg, place, back) {
+  const frames = framesOf(svg), root = frames[0], byGroup = new Map(frames.map((f) => [f.g, f]));
+  let zoomed = root, current = root;
+  const stop = (f) => {
+    current.g.tabIndex = -1;
+    current = f;
+    f.g.tabIndex = 0;
   };
   const show = (to) => {
-    const scale = flameWidth / to.width, end = to.x + to.width;
+    const width = place.clientWidth - 2 * flameMargin, scale = width / to.width, end = to.x + to.width;
+    svg.setAttribute("width", place.clientWidth);
+    svg.setAttribute("viewBox", `0 0 ${place.clientWidth} ${svg.getAttribute("height")}`);
     for (const f of frames) {
       const caller = f.y > to.y && f.x <= to.x + 0.01 && f.x + f.width >= end - 0.01;
-      const inside = f.y <= to.y && f.x >= to.x - 0.01 && f.x + f.width <= end + 0.01;
-      f.g.style.display = caller || inside ? "" : "none";
-      if (caller) place(f, flameMargin, flameWidth);
-      else if (inside) place(f, flameMargin + (f.x - to.x) * scale, f.width * scale);
+      f.shown = caller || (f.y <= to.y && f.x >= to.x - 0.01 && f.x + f.width <= end + 0.01);
+      f.g.style.display = f.shown ? "" : "none";
+      if (caller) placeFrame(f, flameMargin, width);
+      else if (f.shown) placeFrame(f, flameMargin + (f.x - to.x) * scale, f.width * scale);
     }
-    back.hidden = to === frames[0];
+    zoomed = to;
+    if (!current.shown) stop(to);
+    back.hidden = to === root;
   };
-  for (const f of frames) f.g.addEventListener("click", () => show(f));
-  back.onclick = () => show(frames[0]);
-  back.hidden = true;
+  const whole = () => {
+    show(root);
+    current.g.focus();
+  };
+  const keys = { Enter: () => show(current), " ": () => show(current), Escape: whole };
+  svg.addEventListener("click", (e) => byGroup.has(e.target.closest("g")) && show(byGroup.get(e.target.closest("g"))));
+  svg.addEventListener("focusin", (e) => stop(byGroup.get(e.target)));
+  svg.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.altKey || e.metaKey) return;
+    const next = neighbours[e.key]?.(current, frames.filter((f) => f.shown));
+    if (!next && !keys[e.key]) return;
+    e.preventDefault();
+    if (next) next.g.focus();
+    else keys[e.key]();
+  });
+  back.onclick = whole;
+  stop(root);
+  show(root);
+  return () => show(zoomed);
 }
 
-// flameGraphs shows one at a time, the first when it comes near the window.
+// flameGraphs shows one at a time, the first when it comes near the window, or to be printed: a page cannot wait for
+// anything then, so that it is unpacked when there is time.
 function flameGraphs() {
   const place = document.getElementById("flame");
   if (!place) return;
-  const functions = document.getElementById("flame-functions");
+  const notes = document.getElementById("flame-notes"), functions = document.getElementById("flame-functions"), back = document.getElementById("flame-back");
   const kind = document.getElementById("flame-kind"), model = document.getElementById("flame-model");
   const find = () => [...document.querySelectorAll(".flame-data")].find((s) => s.dataset.kind === kind.value && s.dataset.model === model.value);
-  const show = async () => {
-    const script = find();
+  const texts = new Map();
+  const load = async (script) => { if (script && !texts.has(script)) texts.set(script, await unpack(script)); };
+  let fit = () => {};
+  const draw = (script) => {
+    back.hidden = true;
     if (!script) {
       const p = document.createElement("p");
       p.className = "absent";
       p.textContent = "The profile of " + model.value + " has nothing of this kind.";
       place.replaceChildren(p);
+      notes.replaceChildren();
       functions.replaceChildren();
+      fit = () => {};
       return;
     }
-    const text = await unpack(script);
-    if (script !== find()) return; // something else was chosen meanwhile
-    const parsed = new DOMParser().parseFromString(text, "text/html");
+    const parsed = new DOMParser().parseFromString(texts.get(script), "text/html");
+    notes.replaceChildren(parsed.querySelector(".flame-notes"));
     place.replaceChildren(parsed.querySelector("svg"));
-    zoomable(place.firstElementChild, document.getElementById("flame-back"));
     functions.replaceChildren(parsed.querySelector("table"));
+    fit = zoomable(place.firstElementChild, place, back);
+    place.scrollTop = place.scrollHeight; // the root is at the bottom
   };
+  const show = async () => {
+    near.disconnect();
+    const script = find();
+    await load(script);
+    if (script === find()) draw(script); // else something else was chosen meanwhile
+  };
+  const near = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && show(), { rootMargin: "300px" });
+  near.observe(place);
   kind.addEventListener("change", show);
   model.addEventListener("change", show);
-  const near = new IntersectionObserver((entries) => {
-    if (!entries.some((e) => e.isIntersecting)) return;
-    near.disconnect();
-    show();
-  }, { rootMargin: "300px" });
-  near.observe(place);
+  (window.requestIdleCallback ?? setTimeout)(async () => {
+    await load(find());
+    performance.mark("weft-unpacked"); // for tests
+  });
+  addEventListener("beforeprint", () => place.childElementCount === 0 && (!find() || texts.has(find())) && draw(find()));
+  let width = place.clientWidth;
+  new ResizeObserver(() => {
+    if (place.clientWidth === 0 || place.clientWidth === width) return;
+    width = place.clientWidth;
+    fit();
+  }).observe(place);
 }
 
 function downloads() {

@@ -50,7 +50,7 @@ function tooltip(gauge, models) {
     const i = u.cursor.idx;
     tip.hidden = i == null || u.cursor.left < 0;
     if (tip.hidden) return;
-    const rows = gauge.curves.map((c, n) => ({ model: models[c.model], value: u.data[n + 1][i], shown: u.series[n + 1].show }))
+    const rows = gauge.curves.map((c, n) => ({ model: models[c.model], place: c.model, value: u.data[n + 1][i], shown: u.series[n + 1].show }))
       .filter((r) => r.shown && r.value != null).sort((a, b) => b.value - a.value);
     const time = document.createElement("b");
     time.textContent = format("ns", u.data[0][i]);
@@ -59,7 +59,7 @@ function tooltip(gauge, models) {
       const name = document.createElement("span"), value = document.createElement("span");
       name.textContent = r.model.name;
       value.textContent = format(gauge.unit, r.value);
-      line.append(document.querySelector(".mark." + r.model.class).cloneNode(true), name, value);
+      line.append(document.querySelector(`.legend [data-model="${r.place}"] .mark`).cloneNode(true), name, value);
       return line;
     }));
     const left = u.cursor.left + u.over.offsetLeft;
