@@ -30,11 +30,15 @@ func (w *Watch) collect() error {
 // switches are context switches, counts.
 type switches struct{ voluntary, involuntary int64 }
 
-func switchesOf(threads []bpf.Thread) switches {
-	var sum switches
+func (s switches) plus(t bpf.Thread) switches {
+	return switches{s.voluntary + int64(t.Voluntary), s.involuntary + int64(t.Involuntary)}
+}
+
+// switchesOf sums over these threads and those that are not listed.
+func (w *Watch) switchesOf(threads []bpf.Thread) switches {
+	sum := w.droppedSwitches
 	for _, t := range threads {
-		sum.voluntary += int64(t.Voluntary)
-		sum.involuntary += int64(t.Involuntary)
+		sum = sum.plus(t)
 	}
 	return sum
 }
@@ -44,7 +48,7 @@ func (w *Watch) collectThreads(seen []bpf.Thread) error {
 	if err != nil {
 		return err
 	}
-	all := switchesOf(seen)
+	all := w.switchesOf(seen)
 	threads := &w.trial.Threads
 	threads.Made = int64(gauge.Rises)
 	threads.MadeAtGate = int64(w.atGate.threads.Rises)
@@ -52,6 +56,7 @@ func (w *Watch) collectThreads(seen []bpf.Thread) error {
 	threads.Peak = int64(max(gauge.Peak, w.atGate.threads.Now))
 	threads.VoluntarySwitches = all.voluntary - w.atGate.switches.voluntary
 	threads.InvoluntarySwitches = all.involuntary - w.atGate.switches.involuntary
+	threads.Processes = w.droppedProcesses
 	for _, t := range seen {
 		threads.Processes += int64(t.Leader)
 		threads.List = append(threads.List, threadRecord(t))
@@ -111,6 +116,7 @@ func (w *Watch) collectSockets(all seen) error {
 			Retransmits:    int64(totals.Retransmits),
 		}
 	}
+	sockets.Awaiting = w.droppedReplies
 	for _, c := range all.connections {
 		sockets.Connections = append(sockets.Connections, connectionRecord(c))
 		sockets.Awaiting.Replies += int64(c.Replies)

@@ -11,9 +11,6 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// mostTimes is how many threads that have ended have their time kept: half a kilobyte each.
-const mostTimes = 1 << 18
-
 // timeLooks is for how long the times are looked at again, 1 ms apart: on a busy machine a thread that ends can wait
 // for a CPU in the midst of that, out of the iterator's sight and before its last switch. The program stands still.
 const timeLooks = 500 * time.Millisecond
@@ -51,8 +48,7 @@ func (w *Watch) collectSched(threads []bpf.Thread) error {
 	w.loseTimes(missing)
 	w.loseMismatches(all)
 	life := map[threadIdentity]recording.ThreadTime{}
-	total := recording.ThreadTime{BlockedNS: map[string]int64{}}
-	var madeUp int64
+	total, madeUp := w.droppedTime, w.droppedMadeUp
 	for _, t := range all {
 		clip(&t, w.trial.Phases.DoneNS)
 		own := recording.ThreadTime{BlockedNS: map[string]int64{}}
@@ -170,6 +166,9 @@ func clip(t *bpf.ThreadTime, done int64) {
 }
 
 func addTime(sum *recording.ThreadTime, spent bpf.Spent) {
+	if sum.BlockedNS == nil {
+		sum.BlockedNS = map[string]int64{}
+	}
 	sum.RunningNS += int64(spent.Ns[bpf.ActivityRunning])
 	sum.RunnableNS += int64(spent.Ns[bpf.ActivityRunnable])
 	for activity, cause := range causes {
@@ -187,7 +186,10 @@ func (w *Watch) unaccounted(threads []bpf.Thread, ended map[threadIdentity]bool,
 	if err != nil {
 		return 0, err
 	}
-	missing := countTimeless(threads, ended, live) - w.timesUnlisted
+	missing := countTimeless(threads, ended, live)
+	if w.timesUnlisted > 0 { // who is not listed is not known, only how many
+		missing = int64(len(threads)-len(ended)-len(live)) + w.unlisted - w.unlistedConnections - w.timesUnlisted
+	}
 	for _, l := range losses {
 		if l.Cause == bpf.LossOfTimes || l.Cause == bpf.LossOfTimesInRing {
 			missing -= int64(l.Count)
@@ -209,7 +211,7 @@ func (w *Watch) loseTimes(missing int64) {
 		w.trial.Lost = append(w.trial.Lost, recording.Loss{
 			Cause:  "times_list_full",
 			Count:  w.timesUnlisted,
-			Detail: "threads that ended are not in where time went",
+			Detail: "threads that ended have no time listed, which is not compared with the kernel's; totals are complete",
 		})
 	}
 }

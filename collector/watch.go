@@ -19,7 +19,7 @@ const drainEvery = 20 * time.Millisecond
 
 // mostEnds is how many threads, and how many connections, are listed that have ended: a program that makes them
 // without end must not take weft's memory.
-const mostEnds = 1 << 20
+const mostEnds = 1 << 16
 
 // Watch is one process under observation, from before its first instruction. The steps are called in order:
 // Gate, Held if there is a hold, Done; and Close in any case.
@@ -44,9 +44,16 @@ type Watch struct {
 	times         []bpf.ThreadTime // of threads that have ended
 	unlisted      int64            // ends beyond mostEnds
 	dropped       bpf.Totals       // of the connections among them
-	timesUnlisted int64            // times beyond mostTimes
+	timesUnlisted int64            // times beyond mostEnds
 
 	unlistedConnections int64 // of unlisted
+
+	// Sums of what is not listed.
+	droppedSwitches  switches
+	droppedProcesses int64
+	droppedReplies   recording.Awaiting   // without a peak
+	droppedTime      recording.ThreadTime // from the gate to done
+	droppedMadeUp    int64                // bpf.ThreadTime's Unseen
 }
 
 // Watch starts a process by calling start, and fills trial with what it sees of it. Whatever start starts is
@@ -131,7 +138,7 @@ func (w *Watch) baseline() error {
 		return err
 	}
 	w.startDrain()
-	w.atGate.switches = switchesOf(all.threads)
+	w.atGate.switches = w.switchesOf(all.threads)
 	if w.atGate.cpuNS, err = cpuTime(w.trial.PID); err != nil {
 		return err
 	}
@@ -201,7 +208,7 @@ func (w *Watch) startDrain() {
 
 func (w *Watch) drain() {
 	err := w.c.probes.Drain(bpf.Ends{
-		Thread:     func(thread bpf.Thread) { w.gone = listEnd(w, w.gone, thread) },
+		Thread:     w.threadGone,
 		Time:       w.timeGone,
 		Connection: w.connectionGone,
 	})
@@ -210,17 +217,29 @@ func (w *Watch) drain() {
 	}
 }
 
+func (w *Watch) threadGone(t bpf.Thread) {
+	if len(w.gone) >= mostEnds {
+		w.droppedSwitches = w.droppedSwitches.plus(t)
+		w.droppedProcesses += int64(t.Leader)
+	}
+	w.gone = listEnd(w, w.gone, t)
+}
+
 func (w *Watch) connectionGone(c bpf.Connection) {
 	if len(w.closed) >= mostEnds {
 		w.dropped = w.dropped.Plus(c.Totals())
+		w.droppedReplies.Replies += int64(c.Replies)
+		w.droppedReplies.SumNS += int64(c.AwaitedNs)
 		w.unlistedConnections++
 	}
 	w.closed = listEnd(w, w.closed, c)
 }
 
 func (w *Watch) timeGone(t bpf.ThreadTime) {
-	if len(w.times) >= mostTimes {
+	if len(w.times) >= mostEnds {
 		w.timesUnlisted++
+		addTime(&w.droppedTime, bpf.Spent(t.Work))
+		w.droppedMadeUp += int64(t.Unseen)
 		return
 	}
 	w.times = append(w.times, t)
