@@ -190,17 +190,19 @@ static __always_inline void awaiting_end(struct connection *connection, bool rep
  * one of them ends the wait, and only one. */
 static __always_inline void connection_answered(struct connection *connection, struct sock *sk)
 {
-	if (connection->transport != TRANSPORT_TCP)
+	struct tcp_sock *tcp = connection->transport == TRANSPORT_TCP ? bpf_skc_to_tcp_sock(sk) : 0;
+
+	if (!tcp)
 		return;
-	connection->answered_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+	connection->answered_seq = tcp->write_seq;
 	connection->answered = 1;
 }
 
 static __always_inline bool connection_is_answered(struct connection *connection, struct sock *sk)
 {
-	if (!connection->answered || connection->transport != TRANSPORT_TCP)
-		return false;
-	return (__s32)(connection->answered_seq - BPF_CORE_READ((struct tcp_sock *)sk, write_seq)) >= 0;
+	struct tcp_sock *tcp = connection->answered ? bpf_skc_to_tcp_sock(sk) : 0;
+
+	return tcp && (__s32)(connection->answered_seq - tcp->write_seq) >= 0;
 }
 
 static __always_inline void connection_sent(struct connection *connection, struct sock *sk, int ret, __u64 now)

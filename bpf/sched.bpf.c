@@ -148,9 +148,9 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
-/* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. It asks for
- * the process and not for the thread's account: before Linux 6.2 that is not to be had in an interrupt of another look
- * into task storage, and nothing would make up for it. */
+/* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. Where the
+ * thread's account is not to be had the process tells: before Linux 6.2 it is not in an interrupt of another look into
+ * task storage, and nothing would make up for that. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
@@ -161,7 +161,7 @@ int BPF_PROG(sched_waking, struct task_struct *task)
 	if (!task->bpf_storage)
 		return 0;
 	session = session_now();
-	if (!session || !session->gate_ns || !is_target(task->tgid))
+	if (!session || !session->gate_ns || (!time_of(task, session, false) && !is_target(task->tgid)))
 		return 0;
 	waker.tid = (__u32)bpf_get_current_pid_tgid();
 	bpf_get_current_comm(waker.comm, sizeof(waker.comm));

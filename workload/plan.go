@@ -71,7 +71,7 @@ func (p Plan) CheckValid() error {
 }
 
 // Trials returns the trials in their order: warm-ups, measured, held,
-// profiled, control. Each kind goes round by round through all models, never
+// control, profiled. Each kind goes round by round through all models, never
 // all trials of one model in a row, so that what drifts on the host meets them
 // all; round r of the measured trials begins with model r mod m, so that no
 // model always follows the start. p has to be valid.
@@ -109,8 +109,8 @@ func (p Plan) Trials() []Trial {
 			}
 		}
 	}
-	rounds(p.Profiled, Profiled, false)
 	rounds(p.Controls, Control, false)
+	rounds(p.Profiled, Profiled, false) // last: the probes are loaded anew for stacks
 	return trials
 }
 

@@ -27,8 +27,8 @@ func TestPlanOrder(t *testing.T) {
 		measured:g50/23/0 measured:t50/23/0 measured:s1/23/0
 		measured:t50/23/0 measured:s1/23/0 measured:g50/23/0
 		held:t5/23/5 held:t50/23/23 held:s1/23/1 held:g5/23/5 held:g50/23/23
-		profiled:t50/23/23 profiled:s1/23/1 profiled:g50/23/23
-		control:t50/0/0 control:s1/0/0 control:g50/0/0`)
+		control:t50/0/0 control:s1/0/0 control:g50/0/0
+		profiled:t50/23/23 profiled:s1/23/1 profiled:g50/23/23`)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

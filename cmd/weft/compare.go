@@ -257,6 +257,9 @@ func compare(cmd *cobra.Command, opts compareOptions) (err error) {
 	if err := c.trials(ctx); err != nil {
 		return err
 	}
+	if err := c.closeCollector(); err != nil { // drawing takes memory of its own
+		return err
+	}
 	return c.report(ctx)
 }
 

@@ -249,11 +249,18 @@ func trialFailures(rec *recording.Recording, view *reports.View) error {
 	return nil
 }
 
-func (c *comparison) close() error {
-	var errs []error
-	if c.collector != nil {
-		errs = append(errs, c.collector.Close())
+// closeCollector detaches the probes.
+func (c *comparison) closeCollector() error {
+	if c.collector == nil {
+		return nil
 	}
+	err := c.collector.Close()
+	c.collector = nil
+	return err
+}
+
+func (c *comparison) close() error {
+	errs := []error{c.closeCollector()}
 	if c.writer != nil {
 		errs = append(errs, c.writer.Close())
 	}
