@@ -159,7 +159,13 @@ func (w *watched) finish() {
 	if err := w.cmd.Wait(); err != nil {
 		w.t.Fatal(err)
 	}
-	w.drain()
+	// A record that is being written holds back those behind it.
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		w.drain()
+		if uint64(len(w.gone))+w.lost("ring_full") >= w.gauge(GaugeThreads).Falls || time.Now().After(deadline) {
+			return
+		}
+	}
 }
 
 func (w *watched) drain() {

@@ -179,6 +179,7 @@ type Loss struct {
 
 // Causes that a reader of totals and lists has to know.
 const (
+	LossOfThreadsInRing     = "ring_full"
 	LossOfTimes             = "times_refused"
 	LossOfTimesInRing       = "times_ring_full"
 	LossOfConnections       = "connections_full"
@@ -189,7 +190,7 @@ var lossCauses = []struct {
 	id            taskLoss
 	cause, detail string
 }{
-	{taskLossLOSS_RING, "ring_full", "threads that ended are not listed, and their switches are in no sum; how many there were is known"},
+	{taskLossLOSS_RING, LossOfThreadsInRing, "threads that ended are not listed, and their switches are in no sum; how many there were is known"},
 	{taskLossLOSS_CONNECTION_RING, LossOfConnectionsInRing, "connections that ended are not listed nor in the replies; bytes and calls are complete"},
 	{taskLossLOSS_TARGETS, "targets_full", "processes of the program were not watched at all"},
 	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, or calls are missing from theirs"},

@@ -19,7 +19,7 @@ func (w *Watch) collect() error {
 	if err != nil {
 		return err
 	}
-	w.loseUnlisted(all.unlisted)
+	w.loseUnlisted(all)
 	return errors.Join(
 		w.collectThreads(all.threads), w.collectSched(all.threads), w.collectSockets(all), w.collectCurves(),
 		w.collectMemory(),

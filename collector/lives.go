@@ -17,6 +17,7 @@ type seen struct {
 	threads     []bpf.Thread
 	connections []bpf.Connection
 	unlisted    int64      // TCP connections that were opened and are in no list and in no loss
+	undrained   int64      // threads that ended, likewise
 	tcp         bpf.Totals // over all TCP connections, listed or not
 }
 
@@ -41,7 +42,10 @@ func (w *Watch) lives() (seen, error) {
 		if all.unlisted, err = w.countUnlisted(all.connections); err != nil {
 			return seen{}, err
 		}
-		if all.unlisted <= 0 {
+		if all.undrained, err = w.countUndrained(); err != nil {
+			return seen{}, err
+		}
+		if all.unlisted <= 0 && all.undrained <= 0 {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -51,6 +55,26 @@ func (w *Watch) lives() (seen, error) {
 	}
 	all.threads = union(w.gone, live, identity)
 	return all, nil
+}
+
+// countUndrained is how many ends of threads have not come out of the ring and are in no loss: a record that is being
+// written holds back those behind it.
+func (w *Watch) countUndrained() (int64, error) {
+	gauge, err := w.c.probes.Gauge(bpf.GaugeThreads)
+	if err != nil {
+		return 0, err
+	}
+	losses, err := w.c.probes.Losses()
+	if err != nil {
+		return 0, err
+	}
+	missing := int64(gauge.Falls) - int64(len(w.gone)) - (w.unlisted - w.unlistedConnections)
+	for _, l := range losses {
+		if l.Cause == bpf.LossOfThreadsInRing {
+			missing -= int64(l.Count)
+		}
+	}
+	return missing, nil
 }
 
 // countUnlisted is how many of the TCP connections that were opened are not in a list and in no loss.
@@ -102,13 +126,13 @@ func union[T any, K comparable](ended, alive []T, key func(T) K) []T {
 }
 
 // loseUnlisted counts what no look has found.
-func (w *Watch) loseUnlisted(unlisted int64) {
-	if unlisted <= 0 {
-		return
+func (w *Watch) loseUnlisted(all seen) {
+	for _, l := range []recording.Loss{
+		{Cause: "connections_unlisted", Count: all.unlisted, Detail: "connections are not listed; bytes and calls are complete"},
+		{Cause: "threads_unlisted", Count: all.undrained, Detail: "threads that ended are not listed, and their switches are in no sum"},
+	} {
+		if l.Count > 0 {
+			w.trial.Lost = append(w.trial.Lost, l)
+		}
 	}
-	w.trial.Lost = append(w.trial.Lost, recording.Loss{
-		Cause:  "connections_unlisted",
-		Count:  unlisted,
-		Detail: "connections are not listed; totals are complete",
-	})
 }
