@@ -24,10 +24,11 @@ run: build python ## compare the models with the defaults: the main job (as root
 build: go ## build ./weft
 	$(GO) build -trimpath -o weft ./cmd/weft
 
+# One package at a time: what is compared to the millisecond wants a quiet machine.
 test: go ## run all tests; as root, those of the probes too
 	@$(call need,chromium) || echo "the tests of report.html in a browser are skipped, each says so with -v"
 	@[ "$$(id -u)" = 0 ] || echo "not root: the tests that load probes are skipped, each says so with -v"
-	$(GO) test -timeout 5m ./...
+	$(GO) test -p 1 -timeout 5m ./...
 
 lint: go ## gofmt, go vet, staticcheck, and the import rules (.depguard.json)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
