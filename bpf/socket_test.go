@@ -139,19 +139,30 @@ func playResend(s stage, _ []string) error {
 	return s.end(info.Total_retrans)
 }
 
+// A segment is sent again by a timer, in the context of whatever thread is interrupted. A kernel that is a sandbox's
+// guest leaves programs out, and counts no miss, while a thread of the sandbox's own is the current one
+// (docs/accuracy.md): there one of three runs has to agree, and none may count more than TCP.
 func TestRetransmitsAreTCPsOwnCount(t *testing.T) {
-	w := watch(t, Options{}, "resend")
-	w.say("go")
-	var retransmits uint64
-	w.truth(&retransmits)
-	sum := uint64(0)
-	for _, c := range w.connections() {
-		sum += c.Retransmits
+	for range 3 {
+		w := watch(t, Options{}, "resend")
+		w.say("go")
+		var retransmits uint64
+		w.truth(&retransmits)
+		sum := uint64(0)
+		for _, c := range w.connections() {
+			sum += c.Retransmits
+		}
+		totals := w.totals(TransportTCP)
+		if totals.Retransmits != sum || sum > retransmits {
+			t.Fatalf("%d in all, %d by connection, TCP has %d", totals.Retransmits, sum, retransmits)
+		}
+		w.noLoss()
+		if sum == retransmits {
+			return
+		}
+		t.Logf("%d of TCP's %d were seen: the others ran in a context that the kernel shows to no program", sum, retransmits)
 	}
-	if totals := w.totals(TransportTCP); totals.Retransmits != retransmits || sum != retransmits {
-		t.Errorf("%d in all, %d by connection, TCP has %d", totals.Retransmits, sum, retransmits)
-	}
-	w.noLoss()
+	t.Error("no run saw all segments that were sent again")
 }
 
 // playSockets sends 23 bytes on each of args[0] UDP sockets, which stay open.
