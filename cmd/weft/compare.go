@@ -59,7 +59,7 @@ func compareCommand() *cobra.Command {
 			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then two\n" +
 			"in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
 			"waiting task costs (one, and no such figure, where a model is sequential or decides itself how many\n" +
-			"it has in flight); one that is profiled; and one without work: what the program costs before any.\n\n" +
+			"it has in flight); one without work, which is what the program costs; one that is profiled.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
