@@ -64,17 +64,23 @@ func (w *Watch) countUndrained() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	lost, err := w.lostBy(bpf.LossOfThreadsInRing)
+	return int64(gauge.Falls) - int64(len(w.gone)) - (w.unlisted - w.unlistedConnections) - lost, err
+}
+
+// lostBy is how much the kernel side has lost by some causes.
+func (w *Watch) lostBy(causes ...string) (int64, error) {
 	losses, err := w.c.probes.Losses()
 	if err != nil {
 		return 0, err
 	}
-	missing := int64(gauge.Falls) - int64(len(w.gone)) - (w.unlisted - w.unlistedConnections)
+	var lost int64
 	for _, l := range losses {
-		if l.Cause == bpf.LossOfThreadsInRing {
-			missing -= int64(l.Count)
+		if slices.Contains(causes, l.Cause) {
+			lost += int64(l.Count)
 		}
 	}
-	return missing, nil
+	return lost, nil
 }
 
 // countUnlisted is how many of the TCP connections that were opened are not in a list and in no loss.
@@ -83,22 +89,14 @@ func (w *Watch) countUnlisted(list []bpf.Connection) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	losses, err := w.c.probes.Losses()
-	if err != nil {
-		return 0, err
-	}
-	missing := int64(totals.Opened)
+	lost, err := w.lostBy(bpf.LossOfConnections, bpf.LossOfConnectionsInRing)
+	missing := int64(totals.Opened) - w.unlistedConnections - lost
 	for _, c := range list {
 		if c.Transport == bpf.TransportTCP {
 			missing--
 		}
 	}
-	for _, l := range losses {
-		if l.Cause == bpf.LossOfConnections || l.Cause == bpf.LossOfConnectionsInRing {
-			missing -= int64(l.Count)
-		}
-	}
-	return missing - w.unlistedConnections, nil
+	return missing, err
 }
 
 func cookie(c bpf.Connection) uint64 { return c.Cookie }

@@ -182,20 +182,12 @@ func addTime(sum *recording.ThreadTime, spent bpf.Spent) {
 
 // unaccounted is how many threads have their time in no account, and in no loss.
 func (w *Watch) unaccounted(threads []bpf.Thread, ended map[threadIdentity]bool, live []bpf.ThreadTime) (int64, error) {
-	losses, err := w.c.probes.Losses()
-	if err != nil {
-		return 0, err
-	}
+	lost, err := w.lostBy(bpf.LossOfTimes, bpf.LossOfTimesInRing)
 	missing := countTimeless(threads, ended, live)
 	if w.timesUnlisted > 0 { // who is not listed is not known, only how many
 		missing = int64(len(threads)-len(ended)-len(live)) + w.unlisted - w.unlistedConnections - w.timesUnlisted
 	}
-	for _, l := range losses {
-		if l.Cause == bpf.LossOfTimes || l.Cause == bpf.LossOfTimesInRing {
-			missing -= int64(l.Count)
-		}
-	}
-	return missing, nil
+	return missing - lost, err
 }
 
 // loseTimes counts the threads that no look has found.

@@ -85,8 +85,13 @@ func medianBy(trials []*recording.Trial, of value) *recording.Trial {
 
 // trialsOf gives a model's trials of one kind that did all of their work.
 func (v *View) trialsOf(model string, kind recording.Kind) []*recording.Trial {
+	return finished(v.trials, model, kind)
+}
+
+// finished are the trials of a model and a kind that did all of their work.
+func finished(trials []*recording.Trial, model string, kind recording.Kind) []*recording.Trial {
 	var list []*recording.Trial
-	for _, t := range v.trials {
+	for _, t := range trials {
 		if t.Model == model && t.Kind == kind && t.OK() {
 			list = append(list, t)
 		}

@@ -69,9 +69,7 @@ func findings(v *View, r *recording.Recording) []Finding {
 
 // measured are the trials of a model that its figures come from.
 func measured(r *recording.Recording, model string) []*recording.Trial {
-	return slices.DeleteFunc(trialsOf(r, model), func(t *recording.Trial) bool {
-		return t.Kind != recording.Measured || !t.OK()
-	})
+	return finished(r.Trials, model, recording.Measured)
 }
 
 // about names the model that a finding concerns, or none where there are several.
