@@ -87,7 +87,7 @@ struct gauge {
 struct bucket {
 	__u64 greatest; /* greatest value + 1 */
 	__u64 least;    /* 2^32 - least value */
-	__u64 last;     /* struct gauge's state after the last change */
+	__u64 first;    /* (2^32 - number) << 32 | value before it, of the change with the lowest number */
 };
 
 /* Value of `curves`, by enum gauge_id. */

@@ -29,20 +29,20 @@ func TestDecodeRefusesWhatIsNotARecord(t *testing.T) {
 }
 
 // put is what the kernel side does with one change.
-func put(raw *taskCurve, ms int64, sequence, value uint64) {
+func put(raw *taskCurve, ms int64, number, before, value uint64) {
 	i, _ := bucketAt(ms)
 	b := &raw.Buckets[i]
 	b.Greatest = max(b.Greatest, value+1)
 	b.Least = max(b.Least, 1<<32-value)
-	b.Last = max(b.Last, sequence<<32|value)
+	b.First = max(b.First, (1<<32-number)<<32|before)
 }
 
 func TestCurve(t *testing.T) {
 	var raw taskCurve
-	put(&raw, 1, 1, 5)
-	put(&raw, 1, 2, 2)
-	put(&raw, 3, 3, 7)
-	curve := decodeCurve(&raw, 4, 4*bucketNS)
+	put(&raw, 1, 2, 5, 2) // another CPU was first with its change, and is later with its bucket
+	put(&raw, 1, 1, 4, 5)
+	put(&raw, 3, 3, 2, 7)
+	curve := decodeCurve(&raw, 4, 7, 4*bucketNS)
 	want := Curve{
 		BucketNS: bucketNS,
 		Least:    []int64{4, 2, 2, 2, 7},
@@ -61,9 +61,9 @@ func TestCurveLevels(t *testing.T) {
 		var raw taskCurve
 		at := []int64{0, end / 3, end / 2, end}
 		for i, ms := range at {
-			put(&raw, ms, uint64(i), uint64(i+1))
+			put(&raw, ms, uint64(i+1), uint64(i), uint64(i+1))
 		}
-		curve := decodeCurve(&raw, 0, end*bucketNS)
+		curve := decodeCurve(&raw, 0, int64(len(at)), end*bucketNS)
 		if n := len(curve.Last); n > 512 || n < 256 {
 			t.Errorf("%d ms: %d buckets", end, n)
 		}

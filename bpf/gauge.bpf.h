@@ -52,10 +52,18 @@ static __always_inline __u32 bucket_of(__u64 elapsed_ns)
 	return CURVE_FIRST + (level - 1) * CURVE_LEVEL + (ms >> level) - CURVE_LEVEL;
 }
 
-static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
+/* Below 0 counts as 0: see gauge_add. */
+static __always_inline __u32 value_of(__u64 state)
+{
+	return (__s32)state < 0 ? 0 : (__u32)state;
+}
+
+/* Of the bucket's values in time only the one before its first change is kept, which is the last value of the bucket
+ * before: to keep the last one would be an atomic write at each change, on a line that all CPUs write. */
+static __always_inline void curve_put(__u32 id, __u64 before, __u64 value, __u64 elapsed_ns)
 {
 	struct curve *curve = bpf_map_lookup_elem(&curves, &id);
-	__u64 value = (__u32)state;
+	__u64 number = ((before - (__s64)(__s32)before) >> 32) + 1; /* of this change */
 	__u32 i = bucket_of(elapsed_ns);
 	struct bucket *bucket;
 
@@ -68,7 +76,7 @@ static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
 	bucket = &curve->buckets[i];
 	atomic_max(&bucket->greatest, value + 1);
 	atomic_max(&bucket->least, (1ULL << 32) - value);
-	atomic_max(&bucket->last, state); /* the high half orders the changes */
+	atomic_max(&bucket->first, ((1ULL << 32) - number) << 32 | value_of(before));
 }
 
 /* Moves a gauge up or down by delta. An end can overtake its beginning on another CPU: the value is then below 0
@@ -77,20 +85,20 @@ static __always_inline void curve_put(__u32 id, __u64 state, __u64 elapsed_ns)
 __noinline int gauge_add(__u32 id, int delta, __u64 now)
 {
 	struct gauge *gauge = bpf_map_lookup_elem(&gauges, &id);
-	__u64 step = (1ULL << 32) + delta, state;
-	__u32 value;
+	__u64 step = (1ULL << 32) + delta, before;
 	struct session *session = session_now();
+	__u32 value;
 
 	if (!gauge || !session)
 		return 0;
-	state = __sync_fetch_and_add(&gauge->state, step) + step;
-	value = (__s32)state < 0 ? 0 : (__u32)state;
+	before = __sync_fetch_and_add(&gauge->state, step);
+	value = value_of(before + step);
 	if (!session->gate_ns || now < session->gate_ns) {
 		atomic_max(&gauge->early, value);
 		return 0;
 	}
 	atomic_max(&gauge->peak, value);
-	curve_put(id, state >> 32 << 32 | value, now - session->gate_ns);
+	curve_put(id, before, value, now - session->gate_ns);
 	return 0;
 }
 

@@ -24,13 +24,16 @@ func (p *Probes) Gauge(id GaugeID) (Gauge, error) {
 	value := int64(int32(raw.State))
 	changes := (int64(raw.State) - value) >> 32
 	return Gauge{
-		Now:   uint64(max(value, 0)), // below 0 for a moment: see gauge_add
+		Now:   uint64(raw.now()),
 		Peak:  raw.Peak,
 		Rises: uint64((changes + value) / 2),
 		Falls: uint64((changes - value) / 2),
 		Early: raw.Early,
 	}, nil
 }
+
+// now is the gauge's value: below 0 for a moment, which counts as 0, see gauge_add.
+func (g *taskGauge) now() int64 { return int64(max(int32(g.State), 0)) }
 
 // Curve is a gauge over time in buckets of equal width, from the gate on.
 type Curve struct {
@@ -45,11 +48,17 @@ type Curve struct {
 // The width of the buckets is the smallest of 1, 2, 4, … ms at which they are at most 512: what the kernel
 // side resolves at the end of that time.
 func (p *Probes) Curve(id GaugeID, start uint64, elapsed int64) (Curve, error) {
-	var raw taskCurve
+	var (
+		raw   taskCurve
+		gauge taskGauge
+	)
 	if err := p.shared[taskMapCurves].Lookup(id, &raw); err != nil {
 		return Curve{}, fmt.Errorf("map %s: %w", taskMapCurves, err)
 	}
-	return decodeCurve(&raw, int64(start), elapsed), nil
+	if err := p.shared[taskMapGauges].Lookup(id, &gauge); err != nil {
+		return Curve{}, fmt.Errorf("map %s: %w", taskMapGauges, err)
+	}
+	return decodeCurve(&raw, int64(start), gauge.now(), elapsed), nil
 }
 
 // The layout of struct curve: see CURVE_FIRST in contract.h.
@@ -60,7 +69,9 @@ const (
 	curveBuckets = len(taskCurve{}.Buckets)
 )
 
-func decodeCurve(raw *taskCurve, start, elapsed int64) Curve {
+// decodeCurve gives the curve of a gauge that was at start when the gate opened and is at end now.
+func decodeCurve(raw *taskCurve, start, end, elapsed int64) Curve {
+	lasts := lastValues(raw, end)
 	last := max(elapsed, 0) / bucketNS
 	level := 0
 	if last >= curveFirst {
@@ -79,7 +90,7 @@ func decodeCurve(raw *taskCurve, start, elapsed int64) Curve {
 			if b := raw.Buckets[i]; b.Greatest > 0 {
 				least = min(least, 1<<32-int64(b.Least))
 				greatest = max(greatest, int64(b.Greatest)-1)
-				value = int64(uint32(b.Last))
+				value = lasts[i]
 			}
 			at += width
 		}
@@ -88,6 +99,19 @@ func decodeCurve(raw *taskCurve, start, elapsed int64) Curve {
 		curve.Last = append(curve.Last, value)
 	}
 	return curve
+}
+
+// lastValues gives the gauge's value after the last change of each bucket that has one: what was before the first
+// change of the next such bucket, or end.
+func lastValues(raw *taskCurve, end int64) []int64 {
+	values := make([]int64, curveBuckets)
+	for i := curveBuckets - 1; i >= 0; i-- {
+		if b := raw.Buckets[i]; b.Greatest > 0 {
+			values[i] = end
+			end = int64(uint32(b.First))
+		}
+	}
+	return values
 }
 
 // bucketAt gives the kernel side's bucket for a time in ms, and its width in ms.

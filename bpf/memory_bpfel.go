@@ -19,7 +19,7 @@ type memoryCurve struct {
 		_        structs.HostLayout
 		Greatest uint64
 		Least    uint64
-		Last     uint64
+		First    uint64
 	}
 }
 

@@ -44,7 +44,7 @@ type schedCurve struct {
 		_        structs.HostLayout
 		Greatest uint64
 		Least    uint64
-		Last     uint64
+		First    uint64
 	}
 }
 

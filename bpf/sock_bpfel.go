@@ -57,7 +57,7 @@ type sockCurve struct {
 		_        structs.HostLayout
 		Greatest uint64
 		Least    uint64
-		Last     uint64
+		First    uint64
 	}
 }
 
