@@ -16,6 +16,7 @@ package bpf
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type activity -type spent -type time_event -type waker -type histogram -type event_kind sched sched.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,28 +34,46 @@ type Options struct {
 	// Sizes of the tables in entries, of the ring in bytes (a power of two, whole pages). 0 is the default.
 	// What finds no room is counted by Losses.
 	Targets     uint32 // processes at once; default 4,096
-	Connections uint32 // open TCP connections at once; default 16,384
+	Connections uint32 // open TCP connections at once, fewer where their numbers meet; default 24,576
 	Datagrams   uint32 // UDP and unix sockets, the least recently used makes room; default 8,192
 	Listeners   uint32 // listening TCP ports; default 1,024
-	Memories    uint32 // processes whose memory is counted, at once; default 4,096
+	Memories    uint32 // processes whose memory is counted, at once, rounded down to a power of two; default 4,096
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks; default 16,384, about 1 kB each
 	WeightCount uint32 // distinct (stack, thread, kind); default 65,536
-	Wakers      uint32 // threads that wake the program's; default 16,384
+	Wakers      uint32 // threads that wake the program's, rounded down to a power of two, 65,536 at most; default 16,384
 }
+
+// connectionTables gives the slots of TCP connections, a power of two, and the room for those whose slot is taken, about
+// half as much. One connection needs no slot.
+func (o Options) connectionTables() (slots, overflow uint32) {
+	room := cmp.Or(o.Connections, 24_576)
+	if room > 1 {
+		slots = powerOfTwo(uint32(uint64(room) * 2 / 3))
+	}
+	return slots, room - slots
+}
+
+// memorySlots gives the size of the table of memories.
+func (o Options) memorySlots() uint32 { return powerOfTwo(cmp.Or(o.Memories, 4096)) }
+
+// wakerSlots gives the size of the table of wakers.
+func (o Options) wakerSlots() uint32 { return powerOfTwo(min(cmp.Or(o.Wakers, 16_384), 65_536)) }
 
 // sizes gives the maps whose size the options set, with the options' own numbers.
 func (o Options) sizes() map[string]uint32 {
+	slots, overflow := o.connectionTables()
 	sizes := map[string]uint32{
-		sockMapTargets:     o.Targets,
-		sockMapConnections: o.Connections,
-		sockMapDatagrams:   o.Datagrams,
-		sockMapListeners:   o.Listeners,
-		memoryMapMemories:  o.Memories,
-		sockMapEvents:      o.RingBytes,
-		sockMapStacks:      o.StackCount,
-		sockMapWeights:     o.WeightCount,
-		schedMapWakers:     o.Wakers,
+		sockMapTargets:             o.Targets,
+		sockMapConnections:         slots,
+		sockMapConnectionsOverflow: overflow,
+		sockMapDatagrams:           o.Datagrams,
+		sockMapListeners:           o.Listeners,
+		memoryMapMemories:          o.memorySlots(),
+		sockMapEvents:              o.RingBytes,
+		sockMapStacks:              o.StackCount,
+		sockMapWeights:             o.WeightCount,
+		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
 		sizes[sockMapStacks], sizes[sockMapWeights] = 1, 1

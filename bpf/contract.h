@@ -95,22 +95,23 @@ struct curve {
 	struct bucket buckets[CURVE_BUCKETS];
 };
 
-/* One thread's life and its socket totals: in task storage while it lives, an event when it exits. */
+/* One thread's life and its socket totals: in task storage while it lives, an event when it exits. What each call
+ * looks at stands first, together. */
 struct thread {
-	__u64 start_ns;
-	__u64 end_ns; /* 0 while alive */
+	__u64 epoch; /* of the session that it belongs to */
 	__u64 sent_bytes;
 	__u64 sent_calls;
 	__u64 recv_bytes;
 	__u64 recv_calls;
 	__u64 would_block; /* calls that said EAGAIN, both ways */
+	__u64 start_ns;
+	__u64 end_ns; /* 0 while alive */
 	__u64 voluntary;   /* context switches, the kernel's own count */
 	__u64 involuntary; /* context switches, the kernel's own count */
 	__u32 pid;
 	__u32 tid;
 	__u32 creator_tid; /* 0 when it was there before weft */
 	__u32 leader;      /* 1: the process's first thread */
-	__u64 epoch;       /* of the session that it belongs to */
 	char comm[COMM_LEN];
 };
 
@@ -148,39 +149,39 @@ struct spent {
 /* One thread's time: in task storage while it lives, an event when it leaves the CPU for good. Each sum is of its
  * own events; what the kernel itself keeps is read at the same instant, to be compared. */
 struct thread_time {
-	__u64 start_ns; /* struct thread's: the two belong together */
 	__u64 epoch;    /* of the session that it belongs to */
-	__u64 first_ns; /* it was woken for the first time */
-	__u64 at_ns;    /* the sums are up to here */
 	__u64 since_ns; /* `activity` began */
-	__u64 blocks;   /* switches out of the CPU to wait */
-	__u64 preempts; /* all other switches out of the CPU */
-	__u64 unseen;   /* events that were made up for: see time.bpf.h */
+	enum activity activity; /* now; of one that is gone, ACTIVITY_NONE */
+	__u32 version;  /* odd while it is being changed */
+	__u32 waited;   /* enum activity of the last wait */
+	__u32 cpu;      /* that it ran on last */
+	__u32 unqueued; /* 1: runnable, and not in delay_ns */
+	__u32 tid;
+	__u64 clock_at;   /* the run queue's clock when `activity` began */
+	__u64 foreign_at; /* its clock of foreign_ns when the thread came on the CPU */
+	__u64 exec_at;    /* sum_exec_runtime when it left it last */
+	__u64 delay_at;   /* run_delay then */
+	__u64 moves_at;   /* the kernel's count of moves (se.nr_migrations) when `activity` began */
+	__u64 phantom_at; /* the run queue's clock since when the kernel has it in two places, 0 when it does not */
+	__u64 phantom_ns; /* running, but in delay_ns: the sum of that, a duration */
+	__u64 blocks;     /* switches out of the CPU to wait */
+	__u64 preempts;   /* all other switches out of the CPU */
+	__u64 moved;      /* moves from one CPU's queue to another's while it waited for a CPU */
 	__u64 foreign_ns;    /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
 	__u64 late_run_ns;   /* running by weft's clock less by the run queue's, signed: the hooks come after it was read */
 	__u64 late_ready_ns; /* runnable likewise */
 	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
 	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
-	__u64 phantom_ns;    /* running, but in delay_ns: the kernel has it in two places, a duration */
-	__u64 phantom_at;    /* the run queue's clock since when it does that, 0 when it does not */
-	__u64 clock_at;      /* the run queue's clock when `activity` began */
-	__u64 foreign_at;    /* its clock of foreign_ns when the thread came on the CPU */
-	__u64 exec_at;       /* sum_exec_runtime when it left it last */
-	__u64 delay_at;      /* run_delay then */
+	struct spent work;   /* from the gate on */
+	struct spent setup;  /* before the gate */
+	__u64 unseen;      /* events that were made up for: see time.bpf.h */
+	__u64 start_ns;    /* struct thread's: the two belong together */
+	__u64 first_ns;    /* it was woken for the first time */
+	__u64 at_ns;       /* the sums are up to here */
 	__u64 exec_ns;     /* the kernel's own: se.sum_exec_runtime */
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
 	__u64 involuntary; /* the kernel's own: nivcsw */
-	__u64 moved;       /* moves from one CPU's queue to another's while it waited for a CPU */
-	__u64 moves_at;    /* the kernel's count of moves (se.nr_migrations) when `activity` began */
-	struct spent setup; /* before the gate */
-	struct spent work;  /* from the gate on */
-	__u32 tid;
-	enum activity activity; /* now; of one that is gone, ACTIVITY_NONE */
-	__u32 cpu;      /* that it ran on last */
-	__u32 version;  /* odd while it is being changed */
-	__u32 unqueued; /* 1: runnable, and not in delay_ns */
-	__u32 waited;   /* enum activity of the last wait */
 };
 
 /* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
@@ -189,10 +190,13 @@ struct histogram {
 	__u64 sum_ns;     /* a duration */
 };
 
-/* Key of `wakers`; the value is a count of wake-ups. */
+/* Value of `wakers`. */
 struct waker {
-	__u32 tid; /* 0: an idle CPU */
+	__u64 mark;  /* 0: a free slot */
+	__u64 count; /* wake-ups */
 	char comm[COMM_LEN];
+	__u32 tid;   /* 0: an idle CPU */
+	__u32 _pad;
 };
 
 enum transport {
@@ -218,7 +222,7 @@ struct flow {
 };
 
 /* Value of the per-CPU map `totals_by_transport`, by enum transport. Of TCP, flows and retransmits are only those
- * that are in no connection's account: the rest is summed over the connections. */
+ * that are in no connection's account: the rest is summed over the connections. No connection's account has EAGAINs. */
 struct totals {
 	struct flow sent;
 	struct flow recv;
@@ -226,33 +230,43 @@ struct totals {
 	__u64 retransmits; /* TCP segments */
 };
 
-/* Value of `connections` and `datagrams`, by socket cookie; an event when a TCP socket is gone. What each call
- * changes stands first, together: the CPUs pass its cache lines to each other. */
+/* One way of a connection. */
+struct carried {
+	__u64 bytes;
+	__u64 calls;
+};
+
+/* Value of `connections`, `connections_overflow` and `datagrams`; an event when a TCP socket is gone. The CPUs pass its
+ * cache lines to each other, so that what every call looks at is the first of three. */
 struct connection {
-	enum transport transport;
+	__u64 cookie;             /* of the socket; 0: nobody's */
+	enum transport transport; /* 0: the account is being made */
 	enum side side;
 	__u32 answered_seq; /* TCP write_seq up to which a reply has come */
-	__u32 answered;     /* 1: answered_seq is set */
+	__u16 answered;     /* 1: answered_seq is set */
+	__u16 local_port;   /* host order */
 	__u64 awaiting_ns;  /* since when it awaits a reply, 0 when it does not */
-	__u64 awaited_ns;   /* sum of the waits that a reply ended, a duration */
-	__u64 replies;      /* their number */
+	struct carried sent;
+	struct carried recv;
+
+	__u64 awaited_ns; /* sum of the waits that a reply ended, a duration */
+	__u64 replies;    /* their number */
 	__u64 first_send_ns;
 	__u64 first_recv_ns;
-	struct flow sent;
-	struct flow recv;
-	__u64 cookie;
-	__u64 open_ns;      /* SYN_SENT, or the first transfer */
+	__u64 send_errors; /* EAGAIN is none */
+	__u64 recv_errors;
+	__u64 retransmits; /* segments */
+	__u64 open_ns;     /* SYN_SENT, or the first transfer */
+
 	__u64 connected_ns; /* ESTABLISHED, 0 when not seen */
 	__u64 close_ns;     /* CLOSE, 0 while open */
-	__u64 retransmits;  /* segments */
 	__u32 pid;          /* opener */
 	__u32 tid;          /* opener */
-	__u16 family;       /* AF_INET, AF_INET6, AF_UNIX */
-	__u16 local_port;   /* host order */
-	__u16 remote_port;  /* host order */
-	__u16 _pad;
 	__u8 local_addr[16]; /* network order, the first 4 for IPv4 */
 	__u8 remote_addr[16];
+	__u16 family;       /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 remote_port;  /* host order */
+	__u32 _pad;
 };
 
 enum event_kind {
@@ -330,10 +344,11 @@ enum mm_member {
 	MM_MEMBERS,
 };
 
-/* Value of `memories`, by address of the mm. */
+/* Value of `memories`. */
 struct memory {
+	__u64 mm;                /* address, 0: a free slot */
 	__s64 units[MM_MEMBERS]; /* as last told */
-	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it */
+	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it; 0 for a moment at first */
 	__u32 _pad;
 };
 
@@ -344,7 +359,7 @@ struct memory_sums {
 	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
 };
 
-_Static_assert(sizeof(struct memory) == 40, "memory");
+_Static_assert(sizeof(struct memory) == 48, "memory");
 _Static_assert(sizeof(struct memory_sums) == 48, "memory_sums");
 
 _Static_assert(sizeof(struct target) == 8, "target");
@@ -356,11 +371,11 @@ _Static_assert(sizeof(struct thread) == 112, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
 _Static_assert(sizeof(struct thread_time) == 544, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");
-_Static_assert(sizeof(struct waker) == 20, "waker");
+_Static_assert(sizeof(struct waker) == 40, "waker");
 _Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct totals) == 80, "totals");
-_Static_assert(sizeof(struct connection) == 208, "connection");
+_Static_assert(sizeof(struct connection) == 192, "connection");
 _Static_assert(sizeof(struct thread_event) == 8 + sizeof(struct thread), "thread_event");
 _Static_assert(sizeof(struct connection_event) == 8 + sizeof(struct connection), "connection_event");
 _Static_assert(sizeof(struct stack) == 16 + 8 * STACK_FRAMES, "stack");

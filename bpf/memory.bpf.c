@@ -12,13 +12,18 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-/* Address of an mm → what was told of it. An mm that is shared (vfork, CLONE_VM) is one entry. */
+/* An mm's slot, or one of the next MAX_PLACES → what was told of it. An mm that is shared (vfork, CLONE_VM) has one. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 4096);
-	__type(key, __u64);
+	__type(key, __u32);
 	__type(value, struct memory);
 } memories SEC(".maps");
+
+#define MAX_PLACES 32
+
+/* How many slots `memories` has, a power of two. Set by Go before load. */
+const volatile __u32 memory_slots = 4096;
 
 /* Address of an mm that found no room → a bit for each member that has pages: it is lost once. */
 struct {
@@ -43,6 +48,7 @@ struct note {
 	__u32 mm_id;
 	__u32 member;
 	__u32 fresh; /* 0: taken */
+	__u64 mm;    /* the second program's own: see address_of */
 };
 
 /* 0 → the note. Not for a task but for a CPU: both programs run within one call of the tracepoint, which can't be
@@ -116,20 +122,55 @@ static __always_inline void memory_lose(__u64 mm, __u32 member, __u64 units)
 		bpf_map_delete_elem(&homeless, &mm);
 }
 
-/* Makes the entry of an mm, at its first page. */
+/* The slot of an mm; with `take`, a free one becomes its own. */
+static __noinline struct memory *memory_slot(__u64 mm, bool take)
+{
+	__u32 first = mm * 0x9e3779b97f4a7c15 >> 40; /* addresses end in zeros: this spreads them */
+
+	ROLLED for (__u32 place = 0; place < MAX_PLACES; place++) {
+		__u32 i = (first + place) & (memory_slots - 1);
+		struct memory *memory = bpf_map_lookup_elem(&memories, &i);
+
+		if (!memory)
+			return 0;
+		if (memory->mm == mm)
+			return memory;
+		if (take && !memory->mm) {
+			__u64 was = __sync_val_compare_and_swap(&memory->mm, 0, mm);
+
+			if (!was || was == mm) /* another CPU was first */
+				return memory;
+		}
+	}
+	return 0;
+}
+
+static __always_inline struct memory *memory_of(__u64 mm)
+{
+	return mm ? memory_slot(mm, false) : 0;
+}
+
+/* Begins the account of an mm, at its first page. */
 static __always_inline struct memory *memory_begin(__u64 mm, __u32 mm_id, __u32 member, __u64 units)
 {
-	struct memory new = { .mm_id = mm_id }, *memory = 0;
+	struct memory *memory = 0;
 
 	if (!bpf_map_lookup_elem(&homeless, &mm)) {
 		if (!units)
 			return 0;
-		bpf_map_update_elem(&memories, &mm, &new, BPF_NOEXIST);
-		memory = bpf_map_lookup_elem(&memories, &mm);
+		memory = memory_slot(mm, true);
 	}
-	if (!memory)
+	if (memory)
+		memory->mm_id = mm_id;
+	else
 		memory_lose(mm, member, units);
 	return memory;
+}
+
+static __always_inline void memory_free(struct memory *memory)
+{
+	memory->mm_id = 0;
+	__sync_lock_test_and_set(&memory->mm, 0);
 }
 
 static __always_inline void rss_move(__u32 member, __s64 delta)
@@ -184,7 +225,7 @@ static __always_inline __s64 handed_in(__u32 member, __s64 by)
 
 /* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
  * order is right again with the next change. */
-static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 member, __u64 units)
+static __always_inline void memory_put(struct memory *memory, __u32 member, __u64 units)
 {
 	__s64 delta = units - __sync_lock_test_and_set(&memory->units[member], units);
 
@@ -193,7 +234,7 @@ static __always_inline void memory_put(struct memory *memory, __u64 mm, __u32 me
 	else
 		rss_move(member, delta);
 	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
-		bpf_map_delete_elem(&memories, &mm);
+		memory_free(memory);
 }
 
 SEC("tracepoint/kmem/rss_stat")
@@ -224,6 +265,18 @@ static __always_inline struct note *note_take(__u32 member)
 	return note;
 }
 
+/* A pointer as a number, which the verifier takes a pointer for only after it has been in memory. */
+static __always_inline __u64 address_of(struct mm_struct *mm)
+{
+	__u32 zero = 0;
+	struct note *note = bpf_map_lookup_elem(&notes, &zero);
+
+	if (!note)
+		return 0;
+	note->mm = (__u64)mm;
+	return *(volatile __u64 *)&note->mm;
+}
+
 static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 member)
 {
 	struct note *note = note_take(member);
@@ -237,8 +290,8 @@ static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 m
 	units = note->size >> RSS_SHIFT;
 	if (!memory)
 		memory = memory_begin(mm, note->mm_id, member, units);
-	if (memory && memory->mm_id == note->mm_id)
-		memory_put(memory, mm, member, units);
+	if (memory && (memory->mm_id == note->mm_id || !memory->mm_id))
+		memory_put(memory, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
 }
@@ -248,7 +301,7 @@ static __always_inline bool is_foreign(struct task_struct *task)
 {
 	if (task->flags & PF_EXITING && is_marked(task->tgid))
 		return false;
-	return !is_target(task->tgid);
+	return !thread_of(task) && !is_target(task->tgid);
 }
 
 static __always_inline void count_foreign(void)
@@ -264,12 +317,13 @@ SEC("tp_btf/rss_stat")
 int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
 {
 	__u32 member = kind, pid;
-	__u64 key = (__u64)mm;
 	struct memory *memory;
+	__u64 key;
 
 	if (member == MM_SWAP || member >= MM_MEMBERS || !owner_is_marked(mm, &pid))
 		return 0;
-	memory = bpf_map_lookup_elem(&memories, &key);
+	key = address_of(mm);
+	memory = memory_of(key);
 	if (!memory && !is_ours(key, pid))
 		return 0;
 	if (is_foreign(bpf_get_current_task_btf()))
@@ -303,8 +357,8 @@ int BPF_PROG(handle_mm_fault)
 	if (!is_marked(bpf_get_current_task_btf()->tgid))
 		return 0;
 	task = bpf_get_current_task_btf();
-	mm = (__u64)task->mm;
-	if (!bpf_map_lookup_elem(&memories, &mm)) /* another's, or lost */
+	mm = (__u64)BPF_CORE_READ(task, mm);
+	if (!memory_of(mm)) /* another's, or lost */
 		return 0;
 	hoard = bpf_task_storage_get(&hoards, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!hoard || !session) {

@@ -86,6 +86,7 @@ type memoryMarks struct {
 
 type memoryMemory struct {
 	_     structs.HostLayout
+	Mm    uint64
 	Units [4]int64
 	MmId  uint32
 	Pad   uint32
@@ -105,6 +106,7 @@ type memoryNote struct {
 	MmId   uint32
 	Member uint32
 	Fresh  uint32
+	Mm     uint64
 }
 
 type memorySession struct {
@@ -129,20 +131,20 @@ type memoryTarget struct {
 
 type memoryThread struct {
 	_           structs.HostLayout
-	StartNs     uint64
-	EndNs       uint64
+	Epoch       uint64
 	SentBytes   uint64
 	SentCalls   uint64
 	RecvBytes   uint64
 	RecvCalls   uint64
 	WouldBlock  uint64
+	StartNs     uint64
+	EndNs       uint64
 	Voluntary   uint64
 	Involuntary uint64
 	Pid         uint32
 	Tid         uint32
 	CreatorTid  uint32
 	Leader      uint32
-	Epoch       uint64
 	Comm        [16]int8
 }
 
@@ -186,6 +188,7 @@ const (
 	memoryProgRssStat       = "rss_stat"
 	memoryProgRssStatSize   = "rss_stat_size"
 	memoryVarFollowThreads  = "follow_threads"
+	memoryVarMemorySlots    = "memory_slots"
 	memoryVarPageUnits      = "page_units"
 )
 
@@ -263,6 +266,7 @@ type memoryMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryVariableSpecs struct {
 	FollowThreads *ebpf.VariableSpec `ebpf:"follow_threads"`
+	MemorySlots   *ebpf.VariableSpec `ebpf:"memory_slots"`
 	PageUnits     *ebpf.VariableSpec `ebpf:"page_units"`
 }
 
@@ -328,6 +332,7 @@ func (m *memoryMaps) Close() error {
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryVariables struct {
 	FollowThreads *ebpf.Variable `ebpf:"follow_threads"`
+	MemorySlots   *ebpf.Variable `ebpf:"memory_slots"`
 	PageUnits     *ebpf.Variable `ebpf:"page_units"`
 }
 

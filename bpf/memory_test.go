@@ -98,7 +98,7 @@ func (w *watched) mark(pid int) {
 func (w *watched) hasNothing() {
 	w.t.Helper()
 	w.gaugeReaches(GaugeRSS, 0)
-	if left, err := values[uint64, memoryMemory](w.probes.objects[ObjectMemory].Maps[memoryMapMemories]); err != nil || len(left) > 0 {
+	if left, err := slots(w.probes.objects[ObjectMemory].Maps[memoryMapMemories], func(m *memoryMemory) bool { return m.Mm != 0 }); err != nil || len(left) > 0 {
 		w.t.Errorf("entries left: %+v, %v", left, err)
 	}
 }

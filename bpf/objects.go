@@ -105,7 +105,11 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 			m.MaxEntries = size
 		}
 	}
+	slots, _ := opts.connectionTables()
 	for name, value := range map[string]any{
+		sockVarConnectionSlots: slots,
+		memoryVarMemorySlots:   opts.memorySlots(),
+		schedVarWakerSlots:     opts.wakerSlots(),
 		variableCollectStacks:  opts.Stacks,
 		memoryVarFollowThreads: spec.Programs[memoryProgHandleMmFault] != nil,
 		memoryVarPageUnits:     uint32(os.Getpagesize() / RSSUnit),

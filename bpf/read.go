@@ -58,8 +58,13 @@ func (p *Probes) Connections() ([]Connection, error) {
 	if sock == nil {
 		return nil, nil
 	}
-	var all []Connection
-	for _, name := range []string{sockMapConnections, sockMapDatagrams} {
+	all, err := slots(sock.Maps[sockMapConnections], func(c *Connection) bool {
+		return c.Cookie != 0 && c.Transport != sockTransportTRANSPORT_NONE // that one is being made
+	})
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", sockMapConnections, err)
+	}
+	for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams} {
 		connections, err := values[uint64, Connection](sock.Maps[name])
 		if err != nil {
 			return nil, fmt.Errorf("map %s: %w", name, err)
@@ -193,7 +198,7 @@ var lossCauses = []struct {
 	{taskLossLOSS_RING, LossOfThreadsInRing, "threads that ended are not listed, and their switches are in no sum; how many there were is known"},
 	{taskLossLOSS_CONNECTION_RING, LossOfConnectionsInRing, "connections that ended are not listed nor in the replies; bytes and calls are complete"},
 	{taskLossLOSS_TARGETS, "targets_full", "processes of the program were not watched at all"},
-	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, or calls are missing from theirs"},
+	{taskLossLOSS_THREADS, "threads_refused", "threads have no account, and their calls may be in no figure"},
 	{taskLossLOSS_CONNECTIONS, LossOfConnections, "connections are not listed nor in awaiting reply; bytes and calls are complete"},
 	{taskLossLOSS_LISTENERS, "listeners_full", "accepted connections on these ports do not count as awaiting reply"},
 	{taskLossLOSS_CURVE, "curve", "changes of a gauge are missing from its curve or peak"},

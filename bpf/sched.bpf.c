@@ -9,13 +9,19 @@
 
 #define MAX_SEARCH 100000 /* ns a switch: beyond, it is no search for other work */
 
-/* (tid, comm) → how often it woke a target's thread. */
+/* A tid's slot, or one of the next MAX_PLACES → the thread, under this name, and how often it woke a target's. A hash
+ * costs three times as much. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 16384);
-	__type(key, struct waker);
-	__type(value, __u64);
+	__type(key, __u32);
+	__type(value, struct waker);
 } wakers SEC(".maps");
+
+#define MAX_PLACES 32
+
+/* How many slots `wakers` has, a power of two. Set by Go before load. */
+const volatile __u32 waker_slots = 16384;
 
 static __always_inline void time_gone(struct thread_time *time)
 {
@@ -148,31 +154,57 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
+/* A thread's mark under one name, never 0. */
+static __always_inline __u64 waker_mark(__u32 tid, const __u64 *name)
+{
+	__u64 mixed = name[0] * 0x9e3779b97f4a7c15 ^ name[1] * 0xc2b2ae3d27d4eb4f;
+
+	return (__u64)tid << 32 | mixed >> 32 | 1;
+}
+
+/* The count of a thread, taken into use where it is new. While another CPU does that to it its name is not there yet,
+ * and it gets a second one: the reader adds them up. */
+static __always_inline struct waker *waker_of(__u32 tid, const __u64 *name)
+{
+	__u64 mark = waker_mark(tid, name);
+	__u32 first = tid * 0x9e3779b1 >> 16; /* tids are numbers in a row: this spreads them evenly */
+
+	ROLLED for (__u32 place = 0; place < MAX_PLACES; place++) {
+		__u32 i = (first + place) & (waker_slots - 1);
+		struct waker *waker = bpf_map_lookup_elem(&wakers, &i);
+
+		if (!waker)
+			return 0;
+		if (waker->mark == mark && waker->tid == tid && !__builtin_memcmp(waker->comm, name, COMM_LEN))
+			return waker;
+		if (!waker->mark && !__sync_val_compare_and_swap(&waker->mark, 0, mark)) {
+			waker->tid = tid;
+			__builtin_memcpy(waker->comm, name, COMM_LEN);
+			return waker;
+		}
+	}
+	return 0;
+}
+
 /* Counts who wakes. sched_wakeup would name the wrong one: it runs on the CPU that the thread is to run on. Where the
  * thread's account is not to be had the process tells: before Linux 6.2 it is not in an interrupt of another look into
  * task storage, and nothing would make up for that. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
+	__u64 name[COMM_LEN / 8] = {}; /* 6.1's helper leaves what is after the name's end */
 	struct session *session;
-	struct waker waker = {}; /* 6.1's helper leaves what is after the name's end */
-	__u64 *count, one = 1;
+	struct waker *waker;
 
 	if (!task->bpf_storage)
 		return 0;
 	session = session_now();
 	if (!session || !session->gate_ns || (!time_of(task, session, false) && !is_target(task->tgid)))
 		return 0;
-	waker.tid = (__u32)bpf_get_current_pid_tgid();
-	bpf_get_current_comm(waker.comm, sizeof(waker.comm));
-	count = bpf_map_lookup_elem(&wakers, &waker);
-	if (!count) {
-		if (!bpf_map_update_elem(&wakers, &waker, &one, BPF_NOEXIST))
-			return 0;
-		count = bpf_map_lookup_elem(&wakers, &waker); /* another CPU was first */
-	}
-	if (count)
-		__sync_fetch_and_add(count, 1);
+	bpf_get_current_comm(name, sizeof(name));
+	waker = waker_of((__u32)bpf_get_current_pid_tgid(), name);
+	if (waker)
+		__sync_fetch_and_add(&waker->count, 1);
 	else
 		lose(LOSS_WAKERS);
 	return 0;

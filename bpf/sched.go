@@ -50,13 +50,21 @@ func (p *Probes) Wakers() ([]Waker, error) {
 	if sched == nil {
 		return nil, nil
 	}
-	counts, err := values[schedWaker, uint64](sched.Maps[schedMapWakers])
+	taken, err := slots(sched.Maps[schedMapWakers], func(w *schedWaker) bool { return w.Count > 0 })
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", schedMapWakers, err)
 	}
-	wakers := make([]Waker, 0, len(counts))
-	for waker, n := range counts {
-		wakers = append(wakers, Waker{TID: waker.Tid, Name: comm(&waker.Comm), Count: n})
+	wakers := make([]Waker, 0, len(taken))
+	at := map[Waker]int{}
+	for _, raw := range taken {
+		waker := Waker{TID: raw.Tid, Name: comm(&raw.Comm)}
+		i, known := at[waker]
+		if !known {
+			i = len(wakers)
+			at[waker] = i
+			wakers = append(wakers, waker)
+		}
+		wakers[i].Count += raw.Count
 	}
 	return wakers, nil
 }

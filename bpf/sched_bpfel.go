@@ -146,58 +146,58 @@ type schedTarget struct {
 
 type schedThread struct {
 	_           structs.HostLayout
-	StartNs     uint64
-	EndNs       uint64
+	Epoch       uint64
 	SentBytes   uint64
 	SentCalls   uint64
 	RecvBytes   uint64
 	RecvCalls   uint64
 	WouldBlock  uint64
+	StartNs     uint64
+	EndNs       uint64
 	Voluntary   uint64
 	Involuntary uint64
 	Pid         uint32
 	Tid         uint32
 	CreatorTid  uint32
 	Leader      uint32
-	Epoch       uint64
 	Comm        [16]int8
 }
 
 type schedThreadTime struct {
 	_           structs.HostLayout
-	StartNs     uint64
 	Epoch       uint64
-	FirstNs     uint64
-	AtNs        uint64
 	SinceNs     uint64
+	Activity    schedActivity
+	Version     uint32
+	Waited      uint32
+	Cpu         uint32
+	Unqueued    uint32
+	Tid         uint32
+	ClockAt     uint64
+	ForeignAt   uint64
+	ExecAt      uint64
+	DelayAt     uint64
+	MovesAt     uint64
+	PhantomAt   uint64
+	PhantomNs   uint64
 	Blocks      uint64
 	Preempts    uint64
-	Unseen      uint64
+	Moved       uint64
 	ForeignNs   uint64
 	LateRunNs   uint64
 	LateReadyNs uint64
 	SearchNs    uint64
 	UnqueuedNs  uint64
-	PhantomNs   uint64
-	PhantomAt   uint64
-	ClockAt     uint64
-	ForeignAt   uint64
-	ExecAt      uint64
-	DelayAt     uint64
+	Work        schedSpent
+	Setup       schedSpent
+	Unseen      uint64
+	StartNs     uint64
+	FirstNs     uint64
+	AtNs        uint64
 	ExecNs      uint64
 	DelayNs     uint64
 	Voluntary   uint64
 	Involuntary uint64
-	Moved       uint64
-	MovesAt     uint64
-	Setup       schedSpent
-	Work        schedSpent
-	Tid         uint32
-	Activity    schedActivity
-	Cpu         uint32
-	Version     uint32
-	Unqueued    uint32
-	Waited      uint32
 }
 
 type schedTimeEvent struct {
@@ -211,9 +211,12 @@ type schedTimeEvent struct {
 }
 
 type schedWaker struct {
-	_    structs.HostLayout
-	Tid  uint32
-	Comm [16]int8
+	_     structs.HostLayout
+	Mark  uint64
+	Count uint64
+	Comm  [16]int8
+	Tid   uint32
+	Pad   uint32
 }
 
 type schedWeight struct {
@@ -256,6 +259,7 @@ const (
 	schedProgSchedWakeup    = "sched_wakeup"
 	schedProgSchedWakeupNew = "sched_wakeup_new"
 	schedProgSchedWaking    = "sched_waking"
+	schedVarWakerSlots      = "waker_slots"
 )
 
 // loadSched returns the embedded CollectionSpec for sched.
@@ -332,6 +336,7 @@ type schedMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedVariableSpecs struct {
+	WakerSlots *ebpf.VariableSpec `ebpf:"waker_slots"`
 }
 
 // schedObjects contains all objects after they have been loaded into the kernel.
@@ -393,6 +398,7 @@ func (m *schedMaps) Close() error {
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedVariables struct {
+	WakerSlots *ebpf.Variable `ebpf:"waker_slots"`
 }
 
 // schedPrograms contains all programs after they have been loaded into the kernel.

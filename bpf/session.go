@@ -35,7 +35,7 @@ func (p *Probes) Reset() error {
 func (p *Probes) unwatch() error {
 	errs := []error{empty(p.shared[taskMapTargets]), p.shared[taskMapMarks].Put(uint32(0), &taskMarks{})}
 	if memory := p.objects[ObjectMemory]; memory != nil {
-		errs = append(errs, empty(memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
+		errs = append(errs, clearSlots[memoryMemory](memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
 	}
 	return errors.Join(errs...)
 }
@@ -48,11 +48,12 @@ func (p *Probes) clear() error {
 		errs = append(errs, empty(p.shared[name]))
 	}
 	if sched := p.objects[ObjectSched]; sched != nil {
-		errs = append(errs, empty(sched.Maps[schedMapWakers]))
+		errs = append(errs, clearSlots[schedWaker](sched.Maps[schedMapWakers]))
 		errs = append(errs, sched.Maps[schedMapRunQueue].Put(uint32(0), make([]schedHistogram, ebpf.MustPossibleCPU())))
 	}
 	if sock := p.objects[ObjectSock]; sock != nil {
-		for _, name := range []string{sockMapConnections, sockMapDatagrams, sockMapRefused, sockMapListeners} {
+		errs = append(errs, clearSlots[Connection](sock.Maps[sockMapConnections]))
+		for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners} {
 			errs = append(errs, empty(sock.Maps[name]))
 		}
 		cpus := ebpf.MustPossibleCPU()

@@ -10,8 +10,14 @@
 
 #include <bpf/bpf_tracing.h>
 
-static __always_inline void count(struct flow *flow, int ret)
+static __always_inline void count_total(__u32 transport, bool send, int ret)
 {
+	struct totals *totals = totals_of(transport);
+	struct flow *flow;
+
+	if (!totals)
+		return;
+	flow = send ? &totals->sent : &totals->recv;
 	if (ret >= 0) {
 		__sync_fetch_and_add(&flow->calls, 1);
 		__sync_fetch_and_add(&flow->bytes, ret);
@@ -20,14 +26,6 @@ static __always_inline void count(struct flow *flow, int ret)
 	} else {
 		__sync_fetch_and_add(&flow->errors, 1);
 	}
-}
-
-static __always_inline void count_total(__u32 transport, bool send, int ret)
-{
-	struct totals *totals = totals_of(transport);
-
-	if (totals)
-		count(send ? &totals->sent : &totals->recv, ret);
 }
 
 static __always_inline void count_thread(struct thread *thread, bool send, int ret)
@@ -45,41 +43,32 @@ static __always_inline void count_thread(struct thread *thread, bool send, int r
 	}
 }
 
-/* The one handler of all send and receive hooks: `ret` is what the call returned. */
-static __always_inline int transferred(struct sock *sk, int ret, bool send, __u32 buffer)
+/* The one handler of all send and receive hooks: `ret` is what the call of a target's thread returned. The thread may
+ * have no account. */
+static __always_inline int transferred(struct thread *thread, struct sock *sk, int ret, bool send, __u32 buffer)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection *connection;
-	struct thread *thread;
 	__u32 transport;
 	__u64 now;
 
-	if (!is_marked(task->tgid))
-		return 0;
-	/* Only a target's thread has an account, and finding it is cheaper than finding the target. */
-	thread = thread_of(task);
-	if (!thread && !is_target(task->tgid))
-		return 0;
 	if (!sk)
 		return 0;
 	transport = transport_of(sk);
 	if (transport == TRANSPORT_NONE)
 		return 0;
 	now = ret < 0 ? 0 : bpf_ktime_get_ns(); /* a call that moved nothing needs no time, and many would block */
-	if (!thread) /* its storage was refused when it was made: it begins with its first call */
-		thread = thread_begin(task, 0, now ?: bpf_ktime_get_ns());
 	if (thread)
 		count_thread(thread, send, ret);
 	connection = connection_of(sk, transport, now);
 	if (connection) {
-		count(send ? &connection->sent : &connection->recv, ret);
+		connection_count(connection, send, ret, now);
 		if (send)
 			connection_sent(connection, sk, ret, now);
 		else
 			connection_received(connection, sk, ret, now);
 	}
 	/* A TCP connection's account is never lost without having been added to the totals: see connection_gone. */
-	if (!connection || transport != TRANSPORT_TCP)
+	if (!connection || transport != TRANSPORT_TCP || ret == -EAGAIN)
 		count_total(transport, send, ret);
 	if (collect_stacks && ret >= 0) {
 		struct weight by = { .count = 1 };
@@ -88,7 +77,7 @@ static __always_inline int transferred(struct sock *sk, int ret, bool send, __u3
 			by.sent_bytes = ret;
 		else
 			by.recv_bytes = ret;
-		stack_charge(task, buffer, STACK_SOCKET, &by);
+		stack_charge(bpf_get_current_task_btf(), buffer, STACK_SOCKET, &by);
 	}
 	return 0;
 }
@@ -96,22 +85,44 @@ static __always_inline int transferred(struct sock *sk, int ret, bool send, __u3
 /* A look at data that stays in the queue, or at the error queue, carries no bytes. */
 #define MSG_NO_DATA (MSG_PEEK | MSG_ERRQUEUE)
 
-static __always_inline int received(struct sock *sk, int ret, int flags, __u32 buffer)
+
+/* Most threads of a machine have no storage at all: no other filter is as cheap. A target's thread has, unless there was
+ * no memory for it, which is counted as lost. */
+static __always_inline int transferred_by_thread(struct sock *sk, int ret, bool send, __u32 buffer)
 {
-	return flags & MSG_NO_DATA ? 0 : transferred(sk, ret, false, buffer);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = task->bpf_storage ? thread_of(task) : 0;
+
+	return thread ? transferred(thread, sk, ret, send, buffer) : 0;
+}
+
+/* Before Linux 6.2 storage may be refused, when a thread is made and when it is looked for. */
+static __always_inline int transferred_by_process(struct sock *sk, int ret, bool send, __u32 buffer)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread;
+
+	if (!is_marked(task->tgid))
+		return 0;
+	thread = thread_of(task);
+	if (!thread && !is_target(task->tgid))
+		return 0;
+	if (!thread)
+		thread = thread_begin(task, 0, bpf_ktime_get_ns());
+	return transferred(thread, sk, ret, send, buffer);
 }
 
 /* From Linux 6.3 (commit 6e6eda44b939): one hook each way for all families, inside the generic call. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret)
 {
-	return transferred(sk, ret, true, 0);
+	return transferred_by_thread(sk, ret, true, 0);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
-	return received(sk, ret, flags, 1);
+	return flags & MSG_NO_DATA ? 0 : transferred_by_thread(sk, ret, false, 1);
 }
 
 /* Before 6.3: each family's own function. sock_sendmsg itself is inlined into sock_write_iter there, so that
@@ -120,21 +131,22 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int ret)               \
 	{                                                                                      \
-		return transferred(sock->sk, ret, true, buffer);                          \
+		return transferred_by_process(sock->sk, ret, true, buffer);                    \
 	}
 
 #define SENDPAGE(name, buffer)                                                                 \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *page, int at, size_t n, int f, long ret) \
 	{                                                                                      \
-		return transferred(sock->sk, ret, true, buffer);                          \
+		return transferred_by_process(sock->sk, ret, true, buffer);                    \
 	}
 
 #define RECVMSG(name, buffer)                                                                  \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int flags, int ret)    \
 	{                                                                                      \
-		return received(sock->sk, ret, flags, buffer);                            \
+		return flags & MSG_NO_DATA ? 0                                                 \
+					   : transferred_by_process(sock->sk, ret, false, buffer); \
 	}
 
 SENDMSG(inet_sendmsg, 2)
@@ -192,7 +204,7 @@ SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb, struct sock *sk)
 {
 	__u64 cookie = cookie_of(sk);
-	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	struct connection *connection = connection_find(cookie);
 
 	if (connection)
 		__sync_fetch_and_add(&connection->retransmits, 1);

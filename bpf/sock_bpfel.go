@@ -15,30 +15,40 @@ import (
 
 type sockConnection struct {
 	_           structs.HostLayout
+	Cookie      uint64
 	Transport   sockTransport
 	Side        sockSide
 	AnsweredSeq uint32
-	Answered    uint32
+	Answered    uint16
+	LocalPort   uint16
 	AwaitingNs  uint64
+	Sent        struct {
+		_     structs.HostLayout
+		Bytes uint64
+		Calls uint64
+	}
+	Recv struct {
+		_     structs.HostLayout
+		Bytes uint64
+		Calls uint64
+	}
 	AwaitedNs   uint64
 	Replies     uint64
 	FirstSendNs uint64
 	FirstRecvNs uint64
-	Sent        sockFlow
-	Recv        sockFlow
-	Cookie      uint64
+	SendErrors  uint64
+	RecvErrors  uint64
+	Retransmits uint64
 	OpenNs      uint64
 	ConnectedNs uint64
 	CloseNs     uint64
-	Retransmits uint64
 	Pid         uint32
 	Tid         uint32
-	Family      uint16
-	LocalPort   uint16
-	RemotePort  uint16
-	Pad         uint16
 	LocalAddr   [16]uint8
 	RemoteAddr  [16]uint8
+	Family      uint16
+	RemotePort  uint16
+	Pad         uint32
 }
 
 type sockConnectionEvent struct {
@@ -162,20 +172,20 @@ type sockTarget struct {
 
 type sockThread struct {
 	_           structs.HostLayout
-	StartNs     uint64
-	EndNs       uint64
+	Epoch       uint64
 	SentBytes   uint64
 	SentCalls   uint64
 	RecvBytes   uint64
 	RecvCalls   uint64
 	WouldBlock  uint64
+	StartNs     uint64
+	EndNs       uint64
 	Voluntary   uint64
 	Involuntary uint64
 	Pid         uint32
 	Tid         uint32
 	CreatorTid  uint32
 	Leader      uint32
-	Epoch       uint64
 	Comm        [16]int8
 }
 
@@ -218,6 +228,7 @@ type sockWeightKey struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	sockMapConnections           = "connections"
+	sockMapConnectionsOverflow   = "connections_overflow"
 	sockMapCurves                = "curves"
 	sockMapDatagrams             = "datagrams"
 	sockMapEvents                = "events"
@@ -252,6 +263,7 @@ const (
 	sockProgUnixStreamSendmsg    = "unix_stream_sendmsg"
 	sockProgUnixStreamSendpage   = "unix_stream_sendpage"
 	sockVarCollectStacks         = "collect_stacks"
+	sockVarConnectionSlots       = "connection_slots"
 )
 
 // loadSock returns the embedded CollectionSpec for sock.
@@ -320,29 +332,31 @@ type sockProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sockMapSpecs struct {
-	Connections       *ebpf.MapSpec `ebpf:"connections"`
-	Curves            *ebpf.MapSpec `ebpf:"curves"`
-	Datagrams         *ebpf.MapSpec `ebpf:"datagrams"`
-	Events            *ebpf.MapSpec `ebpf:"events"`
-	Gauges            *ebpf.MapSpec `ebpf:"gauges"`
-	Listeners         *ebpf.MapSpec `ebpf:"listeners"`
-	Losses            *ebpf.MapSpec `ebpf:"losses"`
-	Marks             *ebpf.MapSpec `ebpf:"marks"`
-	Refused           *ebpf.MapSpec `ebpf:"refused"`
-	Sessions          *ebpf.MapSpec `ebpf:"sessions"`
-	StackBuffers      *ebpf.MapSpec `ebpf:"stack_buffers"`
-	Stacks            *ebpf.MapSpec `ebpf:"stacks"`
-	Targets           *ebpf.MapSpec `ebpf:"targets"`
-	Threads           *ebpf.MapSpec `ebpf:"threads"`
-	TotalsByTransport *ebpf.MapSpec `ebpf:"totals_by_transport"`
-	Weights           *ebpf.MapSpec `ebpf:"weights"`
+	Connections         *ebpf.MapSpec `ebpf:"connections"`
+	ConnectionsOverflow *ebpf.MapSpec `ebpf:"connections_overflow"`
+	Curves              *ebpf.MapSpec `ebpf:"curves"`
+	Datagrams           *ebpf.MapSpec `ebpf:"datagrams"`
+	Events              *ebpf.MapSpec `ebpf:"events"`
+	Gauges              *ebpf.MapSpec `ebpf:"gauges"`
+	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
+	Losses              *ebpf.MapSpec `ebpf:"losses"`
+	Marks               *ebpf.MapSpec `ebpf:"marks"`
+	Refused             *ebpf.MapSpec `ebpf:"refused"`
+	Sessions            *ebpf.MapSpec `ebpf:"sessions"`
+	StackBuffers        *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks              *ebpf.MapSpec `ebpf:"stacks"`
+	Targets             *ebpf.MapSpec `ebpf:"targets"`
+	Threads             *ebpf.MapSpec `ebpf:"threads"`
+	TotalsByTransport   *ebpf.MapSpec `ebpf:"totals_by_transport"`
+	Weights             *ebpf.MapSpec `ebpf:"weights"`
 }
 
 // sockVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sockVariableSpecs struct {
-	CollectStacks *ebpf.VariableSpec `ebpf:"collect_stacks"`
+	CollectStacks   *ebpf.VariableSpec `ebpf:"collect_stacks"`
+	ConnectionSlots *ebpf.VariableSpec `ebpf:"connection_slots"`
 }
 
 // sockObjects contains all objects after they have been loaded into the kernel.
@@ -365,27 +379,29 @@ func (o *sockObjects) Close() error {
 //
 // It can be passed to loadSockObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sockMaps struct {
-	Connections       *ebpf.Map `ebpf:"connections"`
-	Curves            *ebpf.Map `ebpf:"curves"`
-	Datagrams         *ebpf.Map `ebpf:"datagrams"`
-	Events            *ebpf.Map `ebpf:"events"`
-	Gauges            *ebpf.Map `ebpf:"gauges"`
-	Listeners         *ebpf.Map `ebpf:"listeners"`
-	Losses            *ebpf.Map `ebpf:"losses"`
-	Marks             *ebpf.Map `ebpf:"marks"`
-	Refused           *ebpf.Map `ebpf:"refused"`
-	Sessions          *ebpf.Map `ebpf:"sessions"`
-	StackBuffers      *ebpf.Map `ebpf:"stack_buffers"`
-	Stacks            *ebpf.Map `ebpf:"stacks"`
-	Targets           *ebpf.Map `ebpf:"targets"`
-	Threads           *ebpf.Map `ebpf:"threads"`
-	TotalsByTransport *ebpf.Map `ebpf:"totals_by_transport"`
-	Weights           *ebpf.Map `ebpf:"weights"`
+	Connections         *ebpf.Map `ebpf:"connections"`
+	ConnectionsOverflow *ebpf.Map `ebpf:"connections_overflow"`
+	Curves              *ebpf.Map `ebpf:"curves"`
+	Datagrams           *ebpf.Map `ebpf:"datagrams"`
+	Events              *ebpf.Map `ebpf:"events"`
+	Gauges              *ebpf.Map `ebpf:"gauges"`
+	Listeners           *ebpf.Map `ebpf:"listeners"`
+	Losses              *ebpf.Map `ebpf:"losses"`
+	Marks               *ebpf.Map `ebpf:"marks"`
+	Refused             *ebpf.Map `ebpf:"refused"`
+	Sessions            *ebpf.Map `ebpf:"sessions"`
+	StackBuffers        *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks              *ebpf.Map `ebpf:"stacks"`
+	Targets             *ebpf.Map `ebpf:"targets"`
+	Threads             *ebpf.Map `ebpf:"threads"`
+	TotalsByTransport   *ebpf.Map `ebpf:"totals_by_transport"`
+	Weights             *ebpf.Map `ebpf:"weights"`
 }
 
 func (m *sockMaps) Close() error {
 	return _SockClose(
 		m.Connections,
+		m.ConnectionsOverflow,
 		m.Curves,
 		m.Datagrams,
 		m.Events,
@@ -408,7 +424,8 @@ func (m *sockMaps) Close() error {
 //
 // It can be passed to loadSockObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sockVariables struct {
-	CollectStacks *ebpf.Variable `ebpf:"collect_stacks"`
+	CollectStacks   *ebpf.Variable `ebpf:"collect_stacks"`
+	ConnectionSlots *ebpf.Variable `ebpf:"connection_slots"`
 }
 
 // sockPrograms contains all programs after they have been loaded into the kernel.

@@ -122,20 +122,20 @@ const (
 
 type taskThread struct {
 	_           structs.HostLayout
-	StartNs     uint64
-	EndNs       uint64
+	Epoch       uint64
 	SentBytes   uint64
 	SentCalls   uint64
 	RecvBytes   uint64
 	RecvCalls   uint64
 	WouldBlock  uint64
+	StartNs     uint64
+	EndNs       uint64
 	Voluntary   uint64
 	Involuntary uint64
 	Pid         uint32
 	Tid         uint32
 	CreatorTid  uint32
 	Leader      uint32
-	Epoch       uint64
 	Comm        [16]int8
 }
 

@@ -83,5 +83,9 @@ func (c sockConnection) Totals() Totals {
 	if c.Transport != TransportTCP {
 		return Totals{}
 	}
-	return Totals{Sent: c.Sent, Recv: c.Recv, Retransmits: c.Retransmits}
+	return Totals{
+		Sent:        sockFlow{Bytes: c.Sent.Bytes, Calls: c.Sent.Calls, Errors: c.SendErrors},
+		Recv:        sockFlow{Bytes: c.Recv.Bytes, Calls: c.Recv.Calls, Errors: c.RecvErrors},
+		Retransmits: c.Retransmits,
+	}
 }

@@ -65,28 +65,26 @@ type Awaiting struct {
 
 // Connection is one socket of the process, from its opening, or from the first transfer where there is none.
 type Connection struct {
-	Cookie         uint64 `json:"cookie"`           // the kernel's socket cookie
-	Transport      string `json:"transport"`        // "tcp", "udp", "unix"
-	Family         string `json:"family"`           // "ipv4", "ipv6", "unix"
-	Side           string `json:"side"`             // "client", "server", "" when not known
-	Local          string `json:"local"`            // address:port, empty for unix
-	Remote         string `json:"remote"`           // address:port, empty for unix
-	PID            int    `json:"pid"`              // process that opened it
-	TID            int    `json:"tid"`              // thread that opened it
-	OpenNS         int64  `json:"open_ns"`          // opened, or first seen
-	ConnectedNS    int64  `json:"connected_ns"`     // established; 0 when not seen
-	FirstSendNS    int64  `json:"first_send_ns"`    // first byte sent; 0 when none
-	FirstRecvNS    int64  `json:"first_recv_ns"`    // first byte received; 0 when none
-	CloseNS        int64  `json:"close_ns"`         // closed; 0 while open at done
-	SentBytes      int64  `json:"sent_bytes"`       // bytes
-	SentCalls      int64  `json:"sent_calls"`       // calls that sent, count
-	RecvBytes      int64  `json:"recv_bytes"`       // bytes
-	RecvCalls      int64  `json:"recv_calls"`       // calls that received, count
-	SendWouldBlock int64  `json:"send_would_block"` // sends that said EAGAIN, count
-	RecvWouldBlock int64  `json:"recv_would_block"` // receives that said EAGAIN, count
-	Retransmits    int64  `json:"retransmits"`      // TCP segments sent again, count
-	Replies        int64  `json:"replies"`          // awaited replies that came, count
-	AwaitedNS      int64  `json:"awaited_ns"`       // sum of the waits for them, a duration
+	Cookie      uint64 `json:"cookie"`        // the kernel's socket cookie
+	Transport   string `json:"transport"`     // "tcp", "udp", "unix"
+	Family      string `json:"family"`        // "ipv4", "ipv6", "unix"
+	Side        string `json:"side"`          // "client", "server", "" when not known
+	Local       string `json:"local"`         // address:port, empty for unix
+	Remote      string `json:"remote"`        // address:port, empty for unix
+	PID         int    `json:"pid"`           // process that opened it
+	TID         int    `json:"tid"`           // thread that opened it
+	OpenNS      int64  `json:"open_ns"`       // opened, or first seen
+	ConnectedNS int64  `json:"connected_ns"`  // established; 0 when not seen
+	FirstSendNS int64  `json:"first_send_ns"` // first byte sent; 0 when none
+	FirstRecvNS int64  `json:"first_recv_ns"` // first byte received; 0 when none
+	CloseNS     int64  `json:"close_ns"`      // closed; 0 while open at done
+	SentBytes   int64  `json:"sent_bytes"`    // bytes
+	SentCalls   int64  `json:"sent_calls"`    // calls that sent, count
+	RecvBytes   int64  `json:"recv_bytes"`    // bytes
+	RecvCalls   int64  `json:"recv_calls"`    // calls that received, count
+	Retransmits int64  `json:"retransmits"`   // TCP segments sent again, count
+	Replies     int64  `json:"replies"`       // awaited replies that came, count
+	AwaitedNS   int64  `json:"awaited_ns"`    // sum of the waits for them, a duration
 }
 
 // Names of curves.

@@ -1,0 +1,55 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"github.com/cilium/ebpf"
+)
+
+// slotsAtOnce is how many slots are read or cleared in one call.
+const slotsAtOnce = 1024
+
+// slots gives the values of an array whose slots are taken.
+func slots[T any](m *ebpf.Map, taken func(*T) bool) ([]T, error) {
+	var (
+		all    []T
+		cursor ebpf.MapBatchCursor
+		keys   = make([]uint32, slotsAtOnce)
+		values = make([]T, slotsAtOnce)
+	)
+	for {
+		n, err := m.BatchLookup(&cursor, keys, values, nil)
+		for i := range values[:n] {
+			if taken(&values[i]) {
+				all = append(all, values[i])
+			}
+		}
+		if errors.Is(err, ebpf.ErrKeyNotExist) { // that was the last of them
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// clearSlots makes all slots of an array free.
+func clearSlots[T any](m *ebpf.Map) error {
+	keys, values := make([]uint32, slotsAtOnce), make([]T, slotsAtOnce)
+	for next := uint32(0); next < m.MaxEntries(); {
+		n := 0
+		for ; n < slotsAtOnce && next < m.MaxEntries(); n++ {
+			keys[n] = next
+			next++
+		}
+		if _, err := m.BatchUpdate(keys[:n], values[:n], nil); err != nil {
+			return fmt.Errorf("map %s: %w", m, err)
+		}
+	}
+	return nil
+}
+
+// powerOfTwo gives the greatest one that is at most n, of which there is one.
+func powerOfTwo(n uint32) uint32 { return 1 << (bits.Len32(n) - 1) }
