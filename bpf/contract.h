@@ -304,32 +304,39 @@ union event {
 	struct time_event time;
 };
 
-/* Value of `stacks`, by hash: user addresses, leaf first. */
+/* Value of `stacks`, by hash: addresses, leaf first, those of the kernel before those of the program. */
 struct stack {
 	__u64 hash;
-	__u32 len;
-	__u32 _pad;
+	__u32 len;    /* frames */
+	__u32 kernel; /* of them, how many are the kernel's */
 	__u64 frames[STACK_FRAMES];
 };
 
+/* What a stack is charged with: struct weight's count, amount and other. */
 enum stack_kind {
-	STACK_THREAD_CREATE = 1,
-	STACK_SOCKET,
+	STACK_THREAD_CREATE = 1, /* threads made */
+	STACK_SOCKET,            /* calls, bytes sent, bytes received */
+	STACK_CPU,               /* samples */
+	STACK_OFFCPU,            /* switches, ns blocked, ns runnable: of the thread that left the CPU there */
+	STACK_REPLYWAIT,         /* replies, ns from the last send, whose stack it is, to the first received byte */
+	STACK_RSS,               /* changes, bytes grown */
+	STACK_KIND_MAX,
 };
 
 /* Key of `weights`: who did what from where. */
 struct weight_key {
 	__u64 stack; /* hash */
+	__u64 goid;  /* of the goroutine, 0: none was running, or not a Go program */
 	__u32 pid;
 	__u32 tid;
 	enum stack_kind kind;
-	__u32 _pad;
+	enum activity wait; /* of STACK_OFFCPU: what it waited for, or ACTIVITY_RUNNABLE */
 };
 
 struct weight {
-	__u64 count; /* threads made, or socket calls */
-	__u64 sent_bytes;
-	__u64 recv_bytes;
+	__u64 count;
+	__u64 amount;
+	__u64 other;
 };
 
 /* Memory. A gauge has 32 bits: in bytes they would end at 4 GiB, in units of the smallest page at 16 TiB. */
@@ -379,7 +386,7 @@ _Static_assert(sizeof(struct connection) == 192, "connection");
 _Static_assert(sizeof(struct thread_event) == 8 + sizeof(struct thread), "thread_event");
 _Static_assert(sizeof(struct connection_event) == 8 + sizeof(struct connection), "connection_event");
 _Static_assert(sizeof(struct stack) == 16 + 8 * STACK_FRAMES, "stack");
-_Static_assert(sizeof(struct weight_key) == 24, "weight_key");
+_Static_assert(sizeof(struct weight_key) == 32, "weight_key");
 _Static_assert(sizeof(struct weight) == 24, "weight");
 
 #endif

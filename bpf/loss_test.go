@@ -177,11 +177,11 @@ func TestStacksAddUp(t *testing.T) {
 		}
 		if key.Kind == StackSocket {
 			sum.Count += weight.Count
-			sum.SentBytes += weight.SentBytes
-			sum.RecvBytes += weight.RecvBytes
+			sum.Amount += weight.Amount
+			sum.Other += weight.Other
 		}
 	}
-	if sum.Count != truth.SendCalls+truth.RecvCalls || sum.SentBytes != truth.Sent || sum.RecvBytes != truth.Received {
+	if sum.Count != truth.SendCalls+truth.RecvCalls || sum.Amount != truth.Sent || sum.Other != truth.Received {
 		t.Errorf("stacks sum to %+v, the program did %+v", sum, truth)
 	}
 	w.noLoss()

@@ -119,7 +119,7 @@ type memoryStack struct {
 	_      structs.HostLayout
 	Hash   uint64
 	Len    uint32
-	Pad    uint32
+	Kernel uint32
 	Frames [127]uint64
 }
 
@@ -149,19 +149,20 @@ type memoryThread struct {
 }
 
 type memoryWeight struct {
-	_         structs.HostLayout
-	Count     uint64
-	SentBytes uint64
-	RecvBytes uint64
+	_      structs.HostLayout
+	Count  uint64
+	Amount uint64
+	Other  uint64
 }
 
 type memoryWeightKey struct {
 	_     structs.HostLayout
 	Stack uint64
+	Goid  uint64
 	Pid   uint32
 	Tid   uint32
 	Kind  uint32
-	Pad   uint32
+	Wait  uint32
 }
 
 // Names of all BPF objects in the ELF.

@@ -134,7 +134,7 @@ type schedStack struct {
 	_      structs.HostLayout
 	Hash   uint64
 	Len    uint32
-	Pad    uint32
+	Kernel uint32
 	Frames [127]uint64
 }
 
@@ -220,19 +220,20 @@ type schedWaker struct {
 }
 
 type schedWeight struct {
-	_         structs.HostLayout
-	Count     uint64
-	SentBytes uint64
-	RecvBytes uint64
+	_      structs.HostLayout
+	Count  uint64
+	Amount uint64
+	Other  uint64
 }
 
 type schedWeightKey struct {
 	_     structs.HostLayout
 	Stack uint64
+	Goid  uint64
 	Pid   uint32
 	Tid   uint32
 	Kind  uint32
-	Pad   uint32
+	Wait  schedActivity
 }
 
 // Names of all BPF objects in the ELF.

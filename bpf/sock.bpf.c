@@ -74,9 +74,9 @@ static __always_inline int transferred(struct thread *thread, struct sock *sk, i
 		struct weight by = { .count = 1 };
 
 		if (send)
-			by.sent_bytes = ret;
+			by.amount = ret;
 		else
-			by.recv_bytes = ret;
+			by.other = ret;
 		stack_charge(bpf_get_current_task_btf(), buffer, STACK_SOCKET, &by);
 	}
 	return 0;

@@ -160,7 +160,7 @@ type sockStack struct {
 	_      structs.HostLayout
 	Hash   uint64
 	Len    uint32
-	Pad    uint32
+	Kernel uint32
 	Frames [127]uint64
 }
 
@@ -208,19 +208,20 @@ const (
 )
 
 type sockWeight struct {
-	_         structs.HostLayout
-	Count     uint64
-	SentBytes uint64
-	RecvBytes uint64
+	_      structs.HostLayout
+	Count  uint64
+	Amount uint64
+	Other  uint64
 }
 
 type sockWeightKey struct {
 	_     structs.HostLayout
 	Stack uint64
+	Goid  uint64
 	Pid   uint32
 	Tid   uint32
 	Kind  uint32
-	Pad   uint32
+	Wait  uint32
 }
 
 // Names of all BPF objects in the ELF.

@@ -24,7 +24,7 @@ struct {
 
 static __always_inline __u64 stack_hash(const struct stack *stack)
 {
-	__u64 hash = stack->len;
+	__u64 hash = (__u64)stack->kernel << 32 | stack->len;
 
 	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
 		if (i >= stack->len)
@@ -37,7 +37,7 @@ static __always_inline __u64 stack_hash(const struct stack *stack)
 
 static __always_inline bool stack_equal(const struct stack *a, const struct stack *b)
 {
-	if (a->len != b->len)
+	if (a->len != b->len || a->kernel != b->kernel)
 		return false;
 	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
 		if (i >= a->len)
@@ -86,8 +86,8 @@ static __always_inline void weight_add(const struct weight_key *key, const struc
 		}
 	}
 	__sync_fetch_and_add(&weight->count, by->count);
-	__sync_fetch_and_add(&weight->sent_bytes, by->sent_bytes);
-	__sync_fetch_and_add(&weight->recv_bytes, by->recv_bytes);
+	__sync_fetch_and_add(&weight->amount, by->amount);
+	__sync_fetch_and_add(&weight->other, by->other);
 }
 
 /* What a frame pointer points at, on amd64 and on arm64. */
@@ -106,7 +106,7 @@ static __always_inline void stack_walk(struct stack *stack, struct task_struct *
 	struct pt_regs___arm64 *arm64 = regs;
 	struct frame frame;
 
-	stack->len = 0;
+	stack->len = stack->kernel = 0;
 	if (bpf_core_field_exists(x86->bp)) {
 		stack->frames[0] = x86->ip;
 		frame.caller = x86->bp;

@@ -96,7 +96,7 @@ type taskStack struct {
 	_      structs.HostLayout
 	Hash   uint64
 	Len    uint32
-	Pad    uint32
+	Kernel uint32
 	Frames [127]uint64
 }
 
@@ -105,6 +105,11 @@ type taskStackKind uint32
 const (
 	taskStackKindSTACK_THREAD_CREATE taskStackKind = 1
 	taskStackKindSTACK_SOCKET        taskStackKind = 2
+	taskStackKindSTACK_CPU           taskStackKind = 3
+	taskStackKindSTACK_OFFCPU        taskStackKind = 4
+	taskStackKindSTACK_REPLYWAIT     taskStackKind = 5
+	taskStackKindSTACK_RSS           taskStackKind = 6
+	taskStackKindSTACK_KIND_MAX      taskStackKind = 7
 )
 
 type taskTarget struct {
@@ -150,19 +155,20 @@ type taskThreadEvent struct {
 }
 
 type taskWeight struct {
-	_         structs.HostLayout
-	Count     uint64
-	SentBytes uint64
-	RecvBytes uint64
+	_      structs.HostLayout
+	Count  uint64
+	Amount uint64
+	Other  uint64
 }
 
 type taskWeightKey struct {
 	_     structs.HostLayout
 	Stack uint64
+	Goid  uint64
 	Pid   uint32
 	Tid   uint32
 	Kind  taskStackKind
-	Pad   uint32
+	Wait  uint32
 }
 
 // Names of all BPF objects in the ELF.

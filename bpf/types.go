@@ -8,7 +8,7 @@ type (
 	Activity   = schedActivity
 	Connection = sockConnection // one socket
 	Totals     = sockTotals     // sums of one transport, over all CPUs
-	Stack      = taskStack      // user addresses, leaf first
+	Stack      = taskStack      // addresses, leaf first, the kernel's before the program's
 	WeightKey  = taskWeightKey  // who did what from where
 	Weight     = taskWeight     // how much
 	StackKind  = taskStackKind
@@ -21,6 +21,10 @@ type (
 const (
 	StackThreadCreate = taskStackKindSTACK_THREAD_CREATE
 	StackSocket       = taskStackKindSTACK_SOCKET
+	StackCPU          = taskStackKindSTACK_CPU
+	StackOffCPU       = taskStackKindSTACK_OFFCPU
+	StackReplyWait    = taskStackKindSTACK_REPLYWAIT
+	StackRSS          = taskStackKindSTACK_RSS
 
 	ActivityRunning     = schedActivityACTIVITY_RUNNING
 	ActivityRunnable    = schedActivityACTIVITY_RUNNABLE

@@ -11,6 +11,10 @@ import (
 var kinds = map[bpf.StackKind]string{
 	bpf.StackThreadCreate: recording.KindThreadCreate,
 	bpf.StackSocket:       recording.KindSocket,
+	bpf.StackCPU:          recording.KindCPU,
+	bpf.StackOffCPU:       recording.KindOffCPU,
+	bpf.StackReplyWait:    recording.KindReplyWait,
+	bpf.StackRSS:          recording.KindRSS,
 }
 
 // Stacks gives the named stacks of a profiled trial, after Done.
@@ -64,9 +68,22 @@ func (w *Watch) foreignStack(pid int, addresses []uint64) ([]recording.Frame, bo
 	return frames, true
 }
 
+// values reads a weight as its kind means it: see enum stack_kind in contract.h.
 func values(kind bpf.StackKind, w bpf.Weight) recording.Values {
-	if kind == bpf.StackThreadCreate {
-		return recording.Values{Threads: int64(w.Count)}
+	count, amount, other := int64(w.Count), int64(w.Amount), int64(w.Other)
+	switch kind {
+	case bpf.StackThreadCreate:
+		return recording.Values{Threads: count}
+	case bpf.StackSocket:
+		return recording.Values{Calls: count, SentBytes: amount, RecvBytes: other}
+	case bpf.StackCPU:
+		return recording.Values{Samples: count}
+	case bpf.StackOffCPU:
+		return recording.Values{Switches: count, BlockedNS: amount, RunnableNS: other}
+	case bpf.StackReplyWait:
+		return recording.Values{Replies: count, ReplyWaitNS: amount}
+	case bpf.StackRSS:
+		return recording.Values{RSSBytes: amount}
 	}
-	return recording.Values{SentBytes: int64(w.SentBytes), RecvBytes: int64(w.RecvBytes), Calls: int64(w.Count)}
+	return recording.Values{}
 }

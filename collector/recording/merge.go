@@ -25,6 +25,8 @@ type (
 		stack  int
 		trial  int
 		thread string
+		on     Goroutine
+		wait   string
 		bytes  int64
 		cut    bool
 	}
@@ -116,8 +118,10 @@ func (m *merger) addStack(trial int, s *Stack) error {
 		stack = append(stack, m.kernelLocation(rest[:n]))
 		rest = rest[n:]
 	}
-	values := sampleValues{heapTypes: s.Values.Threads, s.Values.SentBytes, s.Values.RecvBytes, s.Values.Calls}
-	return m.add(sampleKey{trial: trial, thread: s.Thread, cut: s.Cut}, stack, values)
+	v := s.Values
+	values := sampleValues{heapTypes: v.Threads, v.SentBytes, v.RecvBytes, v.Calls, v.Samples, v.CPUNS, v.Switches,
+		v.BlockedNS, v.RunnableNS, v.Replies, v.ReplyWaitNS, v.RSSBytes}
+	return m.add(sampleKey{trial: trial, thread: s.Thread, on: s.Goroutine, wait: s.Wait, cut: s.Cut}, stack, values)
 }
 
 // add adds values to the sample with a key and a stack.
@@ -151,8 +155,17 @@ func (m *merger) sample(key sampleKey, stack []*profile.Location, values []int64
 		NumLabel: map[string][]int64{"trial": {int64(key.trial)}},
 		NumUnit:  map[string][]string{},
 	}
-	if key.thread != "" {
-		s.Label["thread"] = []string{key.thread}
+	for label, value := range map[string]string{
+		"thread": key.thread, "goroutine": key.on.Entry, "creator": key.on.Creator, "wait": key.wait,
+	} {
+		if value != "" {
+			s.Label[label] = []string{value}
+		}
+	}
+	for label, n := range map[string]uint64{"goid": key.on.ID, "parent_goid": key.on.Parent} {
+		if n != 0 {
+			s.NumLabel[label] = []int64{int64(n)}
+		}
 	}
 	if key.cut {
 		s.Label[cutLabel] = []string{"true"}

@@ -20,6 +20,14 @@ var sampleTypes = [...]profile.ValueType{
 	{Type: "socket_sent", Unit: "bytes"},
 	{Type: "socket_received", Unit: "bytes"},
 	{Type: "socket_calls", Unit: "count"},
+	{Type: "samples", Unit: "count"}, // these two are Go's own names of a CPU profile
+	{Type: "cpu", Unit: "nanoseconds"},
+	{Type: "switches", Unit: "count"},
+	{Type: "offcpu_blocked", Unit: "nanoseconds"},
+	{Type: "offcpu_runnable", Unit: "nanoseconds"},
+	{Type: "replies", Unit: "count"},
+	{Type: "replywait", Unit: "nanoseconds"},
+	{Type: "rss_grown", Unit: "bytes"},
 }
 
 const (
@@ -47,7 +55,9 @@ var errHeap = errors.New("not a Go heap profile")
 // carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
 //
 // Labels of samples: `model` on all, `trial` on all, `bytes` (the size of the objects) on those of a heap,
-// `thread` on those from the kernel, and `cut`="true" where a stack was not seen up to its root. A stack of
+// `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"), `creator`, `goid` and
+// `parent_goid` on those of a Go program, `wait` (the cause, or "runnable") on off-CPU time, and `cut`="true" where a stack
+// was not seen up to its root. A stack of
 // which nothing was seen is the one frame "[unknown]", so that no value is missing from a total.
 //
 // profile.Merge is not used: it demands equal sample types and can take two locations for one.

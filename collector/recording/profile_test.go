@@ -83,7 +83,35 @@ func kernelFrames() []Frame {
 }
 
 func socketStack(thread string) Stack {
-	return Stack{Kind: KindSocket, Thread: thread, Frames: kernelFrames(), Values: Values{SentBytes: 100, RecvBytes: 2000, Calls: 3}}
+	return Stack{Kind: KindSocket, Thread: thread, Frames: kernelFrames(), Values: Values{
+		SentBytes: 100, RecvBytes: 2000, Calls: 3, Samples: 1, CPUNS: 10, Switches: 2, BlockedNS: 30, RunnableNS: 4, Replies: 1, ReplyWaitNS: 50, RSSBytes: 4096,
+	}}
+}
+
+// Who ran and what it waited for keep samples apart.
+func TestLabelsKeepSamplesApart(t *testing.T) {
+	b := NewProfileBuilder("weft 0.1.0", "go-threads")
+	one := socketStack("x/12")
+	one.Wait, one.Goroutine = CauseFutex, Goroutine{ID: 7, Entry: "main.work", Creator: "main.main", Parent: 1}
+	other := one
+	other.Wait = WaitRunnable
+	b.AddStacks(1, []Stack{one, other, one, socketStack("x/12")})
+	p, err := b.Profile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Sample) != 3 || p.Sample[0].Value[heapTypes+1] != 200 {
+		t.Fatalf("%d samples, want 3 of which the first has two stacks", len(p.Sample))
+	}
+	s := p.Sample[0]
+	for label, want := range map[string]string{"wait": "futex", "goroutine": "main.work", "creator": "main.main"} {
+		if got := s.Label[label]; len(got) != 1 || got[0] != want {
+			t.Errorf("label %s is %q, want %q", label, got, want)
+		}
+	}
+	if s.NumLabel["goid"][0] != 7 || s.NumLabel["parent_goid"][0] != 1 || p.Sample[2].Label["goroutine"] != nil {
+		t.Errorf("numbers %v, and %v where no goroutine is known", s.NumLabel, p.Sample[2].Label)
+	}
 }
 
 func TestValuesAddUp(t *testing.T) {
@@ -106,7 +134,7 @@ func TestValuesAddUp(t *testing.T) {
 
 	for _, trial := range []int64{4, 9} {
 		s := sampleOf(t, p, "main.alloc", trial)
-		if got, want := fmt.Sprint(s.Value), fmt.Sprint([]int64{1, 64, trial, 320, 0, 0, 0, 0}); got != want {
+		if got, want := fmt.Sprint(s.Value), fmt.Sprint(append([]int64{1, 64, trial, 320}, make([]int64, len(sampleTypes)-heapTypes)...)); got != want {
 			t.Errorf("trial %d: heap values %v, want %v", trial, got, want)
 		}
 		if s.NumLabel["bytes"][0] != 64 || s.Label["model"][0] != "go-threads" || s.Label["thread"] != nil {
@@ -123,7 +151,8 @@ func TestValuesAddUp(t *testing.T) {
 			got = append(got, fmt.Sprint(s.Label["thread"][0], " ", s.Value[heapTypes:], " ", s.Label["cut"]))
 		}
 	}
-	want := "x/12 [5 200 4000 6] [] x/13 [0 100 2000 3] [] x/14 [0 0 0 7] [true]"
+	want := "x/12 [5 200 4000 6 2 20 4 60 8 2 100 8192] [] x/13 [0 100 2000 3 1 10 2 30 4 1 50 4096] [] " +
+		"x/14 [0 0 0 7 0 0 0 0 0 0 0 0] [true]"
 	if strings.Join(got, " ") != want {
 		t.Errorf("kernel samples %s, want %s", got, want)
 	}

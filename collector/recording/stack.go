@@ -13,26 +13,57 @@ type Frame struct {
 	Offset    uint64 `json:"offset,omitempty"`     // file offset, or address within the ELF file
 }
 
+// KernelBinary is what the kernel's own code has in [Frame.Binary]; a module has its name in brackets too: "[nf_tables]".
+const KernelBinary = "[kernel]"
+
 // Names of the kinds of stacks: what `--kind` takes.
 const (
-	KindHeap         = "heap"         // bytes in use at the end, by allocation
+	KindCPU          = "cpu"          // samples on a CPU
+	KindOffCPU       = "offcpu"       // time off the CPU: blocked by cause, or runnable
 	KindThreadCreate = "threadcreate" // threads made
 	KindSocket       = "socket"       // socket bytes sent and received
+	KindReplyWait    = "replywait"    // time from the last send to the first byte of the reply, by the stack that sent
+	KindRSS          = "rss"          // bytes that resident memory grew by, gross
+	KindHeap         = "heap"         // bytes in use at the end, by allocation
 )
 
-// Stack is one distinct call stack of one thread with what it stands for.
+// Stack is one distinct call stack of one thread and goroutine with what it stands for.
 type Stack struct {
-	Kind   string  // KindThreadCreate or KindSocket
-	Thread string  // name of the thread, with its tid: "weft/4711"
-	Frames []Frame // leaf first
-	Cut    bool    // the root was not reached
-	Values Values
+	Kind      string    // KindHeap is none
+	Thread    string    // name of the thread, with its tid: "weft/4711"
+	Goroutine Goroutine // that ran; the zero value where none did, or it is no Go program
+	Wait      string    // of KindOffCPU: the cause (CauseFutex and so on), or WaitRunnable
+	Frames    []Frame   // leaf first
+	Cut       bool      // the root was not reached
+	Values    Values
 }
 
-// Values are what the calls from one stack added up to.
+// WaitRunnable is the Wait of time in which a thread was ready and had no CPU.
+const WaitRunnable = "runnable"
+
+// SchedulerGoroutine is the Entry of what a Go program's thread did while no goroutine ran on it.
+const SchedulerGoroutine = "[scheduler]"
+
+// Goroutine is one goroutine, by the runtime's own account.
+type Goroutine struct {
+	ID      uint64 // goid; 0 of the scheduler
+	Entry   string // function that it began with, or SchedulerGoroutine
+	Creator string // function whose go statement made it; empty when not known
+	Parent  uint64 // goid of the goroutine that made it; 0 when not known
+}
+
+// Values are what the events from one stack added up to.
 type Values struct {
-	Threads   int64 // threads made, count
-	SentBytes int64
-	RecvBytes int64
-	Calls     int64 // socket calls that transferred, count
+	Threads     int64 // threads made, count
+	SentBytes   int64
+	RecvBytes   int64
+	Calls       int64 // socket calls that transferred, count
+	Samples     int64 // on a CPU, count
+	CPUNS       int64 // Samples times the sampler's period, a duration
+	Switches    int64 // off the CPU, count
+	BlockedNS   int64 // a duration
+	RunnableNS  int64 // a duration
+	Replies     int64 // waits that a reply ended, count
+	ReplyWaitNS int64 // a duration
+	RSSBytes    int64 // that resident memory grew by
 }
