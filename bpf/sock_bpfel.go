@@ -78,7 +78,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [544]byte
+	_ [592]byte
 }
 
 type sockEventKind uint32
@@ -127,14 +127,16 @@ const (
 	sockLossLOSS_STACK_FULL      sockLoss = 8
 	sockLossLOSS_STACK_COLLISION sockLoss = 9
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 10
-	sockLossLOSS_MEMORY_FULL     sockLoss = 11
-	sockLossLOSS_MEMORY_SIZE     sockLoss = 12
-	sockLossLOSS_TIMES           sockLoss = 13
-	sockLossLOSS_TIME_RING       sockLoss = 14
-	sockLossLOSS_TIME_EVENT      sockLoss = 15
-	sockLossLOSS_WAKERS          sockLoss = 16
-	sockLossLOSS_MEMORY_HOARD    sockLoss = 17
-	sockLossLOSS_MAX             sockLoss = 18
+	sockLossLOSS_STACK_KERNEL    sockLoss = 11
+	sockLossLOSS_ASKS            sockLoss = 12
+	sockLossLOSS_MEMORY_FULL     sockLoss = 13
+	sockLossLOSS_MEMORY_SIZE     sockLoss = 14
+	sockLossLOSS_TIMES           sockLoss = 15
+	sockLossLOSS_TIME_RING       sockLoss = 16
+	sockLossLOSS_TIME_EVENT      sockLoss = 17
+	sockLossLOSS_WAKERS          sockLoss = 18
+	sockLossLOSS_MEMORY_HOARD    sockLoss = 19
+	sockLossLOSS_MAX             sockLoss = 20
 )
 
 type sockMarks struct {
@@ -207,13 +209,6 @@ const (
 	sockTransportTRANSPORT_MAX  sockTransport = 4
 )
 
-type sockWeight struct {
-	_      structs.HostLayout
-	Count  uint64
-	Amount uint64
-	Other  uint64
-}
-
 type sockWeightKey struct {
 	_     structs.HostLayout
 	Stack uint64
@@ -228,6 +223,7 @@ type sockWeightKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	sockMapAsks                  = "asks"
 	sockMapConnections           = "connections"
 	sockMapConnectionsOverflow   = "connections_overflow"
 	sockMapCurves                = "curves"
@@ -333,6 +329,7 @@ type sockProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sockMapSpecs struct {
+	Asks                *ebpf.MapSpec `ebpf:"asks"`
 	Connections         *ebpf.MapSpec `ebpf:"connections"`
 	ConnectionsOverflow *ebpf.MapSpec `ebpf:"connections_overflow"`
 	Curves              *ebpf.MapSpec `ebpf:"curves"`
@@ -380,6 +377,7 @@ func (o *sockObjects) Close() error {
 //
 // It can be passed to loadSockObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sockMaps struct {
+	Asks                *ebpf.Map `ebpf:"asks"`
 	Connections         *ebpf.Map `ebpf:"connections"`
 	ConnectionsOverflow *ebpf.Map `ebpf:"connections_overflow"`
 	Curves              *ebpf.Map `ebpf:"curves"`
@@ -401,6 +399,7 @@ type sockMaps struct {
 
 func (m *sockMaps) Close() error {
 	return _SockClose(
+		m.Asks,
 		m.Connections,
 		m.ConnectionsOverflow,
 		m.Curves,
