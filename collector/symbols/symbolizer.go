@@ -5,7 +5,7 @@
 //
 // Words: an address is virtual and belongs to a process; an offset belongs to a file; an ELF address is what
 // a file's own tables speak of. mappings.go leads from address to offset, elf.go on to the ELF address,
-// pclntab.go and symtab.go from there to names.
+// pclntab.go and symtab.go from there to names. The kernel's addresses have a table of their own: kernel.go.
 //
 // Everything read here comes from the profiled process and its files, and weft runs as root: every length is
 // bounded before it is believed, and no input panics. Names are data: escape them where they are shown.

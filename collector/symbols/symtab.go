@@ -72,7 +72,6 @@ func readSymbols(im *image, table, names section, wanted func(uint64) bool) (*sy
 // sort orders by address and keeps one name for each: the one with a size, then the one for people, which
 // has fewer underscores in front ("send", not "__send").
 func (t *symbolTable) sort() {
-	underscores := func(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
 	slices.SortFunc(t.symbols, func(a, b symbol) int {
 		return cmp.Or(
 			cmp.Compare(a.address, b.address),
@@ -83,6 +82,9 @@ func (t *symbolTable) sort() {
 	})
 	t.symbols = slices.CompactFunc(t.symbols, func(a, b symbol) bool { return a.address == b.address })
 }
+
+// underscores counts those in front.
+func underscores(name string) int { return len(name) - len(strings.TrimLeft(name, "_")) }
 
 // lookup returns the name of the function that holds an address, or nothing.
 func (t *symbolTable) lookup(address uint64) (string, bool) {
