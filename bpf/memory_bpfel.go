@@ -49,6 +49,32 @@ const (
 	memoryGaugeIdGAUGE_MAX      memoryGaugeId = 3
 )
 
+type memoryGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type memoryGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type memoryGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type memoryHoard struct {
 	_     structs.HostLayout
 	Epoch uint64
@@ -76,7 +102,9 @@ const (
 	memoryLossLOSS_TIME_EVENT      memoryLoss = 15
 	memoryLossLOSS_WAKERS          memoryLoss = 16
 	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 17
-	memoryLossLOSS_MAX             memoryLoss = 18
+	memoryLossLOSS_GOROUTINE_READ  memoryLoss = 18
+	memoryLossLOSS_GOROUTINES      memoryLoss = 19
+	memoryLossLOSS_MAX             memoryLoss = 20
 )
 
 type memoryMarks struct {
@@ -172,6 +200,7 @@ const (
 	memoryMapCurves         = "curves"
 	memoryMapEvents         = "events"
 	memoryMapGauges         = "gauges"
+	memoryMapGoroutines     = "goroutines"
 	memoryMapHoards         = "hoards"
 	memoryMapHomeless       = "homeless"
 	memoryMapLosses         = "losses"
@@ -179,6 +208,7 @@ const (
 	memoryMapMemories       = "memories"
 	memoryMapMemorySums     = "memory_sums"
 	memoryMapNotes          = "notes"
+	memoryMapRuntimes       = "runtimes"
 	memoryMapSessions       = "sessions"
 	memoryMapStacks         = "stacks"
 	memoryMapTargets        = "targets"
@@ -248,6 +278,7 @@ type memoryMapSpecs struct {
 	Curves     *ebpf.MapSpec `ebpf:"curves"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Gauges     *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines *ebpf.MapSpec `ebpf:"goroutines"`
 	Hoards     *ebpf.MapSpec `ebpf:"hoards"`
 	Homeless   *ebpf.MapSpec `ebpf:"homeless"`
 	Losses     *ebpf.MapSpec `ebpf:"losses"`
@@ -255,6 +286,7 @@ type memoryMapSpecs struct {
 	Memories   *ebpf.MapSpec `ebpf:"memories"`
 	MemorySums *ebpf.MapSpec `ebpf:"memory_sums"`
 	Notes      *ebpf.MapSpec `ebpf:"notes"`
+	Runtimes   *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions   *ebpf.MapSpec `ebpf:"sessions"`
 	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
 	Targets    *ebpf.MapSpec `ebpf:"targets"`
@@ -294,6 +326,7 @@ type memoryMaps struct {
 	Curves     *ebpf.Map `ebpf:"curves"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Gauges     *ebpf.Map `ebpf:"gauges"`
+	Goroutines *ebpf.Map `ebpf:"goroutines"`
 	Hoards     *ebpf.Map `ebpf:"hoards"`
 	Homeless   *ebpf.Map `ebpf:"homeless"`
 	Losses     *ebpf.Map `ebpf:"losses"`
@@ -301,6 +334,7 @@ type memoryMaps struct {
 	Memories   *ebpf.Map `ebpf:"memories"`
 	MemorySums *ebpf.Map `ebpf:"memory_sums"`
 	Notes      *ebpf.Map `ebpf:"notes"`
+	Runtimes   *ebpf.Map `ebpf:"runtimes"`
 	Sessions   *ebpf.Map `ebpf:"sessions"`
 	Stacks     *ebpf.Map `ebpf:"stacks"`
 	Targets    *ebpf.Map `ebpf:"targets"`
@@ -313,6 +347,7 @@ func (m *memoryMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Hoards,
 		m.Homeless,
 		m.Losses,
@@ -320,6 +355,7 @@ func (m *memoryMaps) Close() error {
 		m.Memories,
 		m.MemorySums,
 		m.Notes,
+		m.Runtimes,
 		m.Sessions,
 		m.Stacks,
 		m.Targets,

@@ -82,6 +82,32 @@ const (
 	schedGaugeIdGAUGE_MAX      schedGaugeId = 3
 )
 
+type schedGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type schedGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type schedGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type schedHistogram struct {
 	_      structs.HostLayout
 	Counts [64]uint64
@@ -109,7 +135,9 @@ const (
 	schedLossLOSS_TIME_EVENT      schedLoss = 15
 	schedLossLOSS_WAKERS          schedLoss = 16
 	schedLossLOSS_MEMORY_HOARD    schedLoss = 17
-	schedLossLOSS_MAX             schedLoss = 18
+	schedLossLOSS_GOROUTINE_READ  schedLoss = 18
+	schedLossLOSS_GOROUTINES      schedLoss = 19
+	schedLossLOSS_MAX             schedLoss = 20
 )
 
 type schedMarks struct {
@@ -243,9 +271,11 @@ const (
 	schedMapCurves          = "curves"
 	schedMapEvents          = "events"
 	schedMapGauges          = "gauges"
+	schedMapGoroutines      = "goroutines"
 	schedMapLosses          = "losses"
 	schedMapMarks           = "marks"
 	schedMapRunQueue        = "run_queue"
+	schedMapRuntimes        = "runtimes"
 	schedMapSessions        = "sessions"
 	schedMapStacks          = "stacks"
 	schedMapTargets         = "targets"
@@ -320,9 +350,11 @@ type schedMapSpecs struct {
 	Curves      *ebpf.MapSpec `ebpf:"curves"`
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Gauges      *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines  *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses      *ebpf.MapSpec `ebpf:"losses"`
 	Marks       *ebpf.MapSpec `ebpf:"marks"`
 	RunQueue    *ebpf.MapSpec `ebpf:"run_queue"`
+	Runtimes    *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions    *ebpf.MapSpec `ebpf:"sessions"`
 	Stacks      *ebpf.MapSpec `ebpf:"stacks"`
 	Targets     *ebpf.MapSpec `ebpf:"targets"`
@@ -363,9 +395,11 @@ type schedMaps struct {
 	Curves      *ebpf.Map `ebpf:"curves"`
 	Events      *ebpf.Map `ebpf:"events"`
 	Gauges      *ebpf.Map `ebpf:"gauges"`
+	Goroutines  *ebpf.Map `ebpf:"goroutines"`
 	Losses      *ebpf.Map `ebpf:"losses"`
 	Marks       *ebpf.Map `ebpf:"marks"`
 	RunQueue    *ebpf.Map `ebpf:"run_queue"`
+	Runtimes    *ebpf.Map `ebpf:"runtimes"`
 	Sessions    *ebpf.Map `ebpf:"sessions"`
 	Stacks      *ebpf.Map `ebpf:"stacks"`
 	Targets     *ebpf.Map `ebpf:"targets"`
@@ -381,9 +415,11 @@ func (m *schedMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Losses,
 		m.Marks,
 		m.RunQueue,
+		m.Runtimes,
 		m.Sessions,
 		m.Stacks,
 		m.Targets,

@@ -44,7 +44,7 @@ func (p *Probes) unwatch() error {
 // before that ends meanwhile moves a gauge once more.
 func (p *Probes) clear() error {
 	var errs []error
-	for _, name := range []string{taskMapStacks, taskMapWeights} {
+	for _, name := range []string{taskMapStacks, taskMapWeights, taskMapRuntimes, taskMapGoroutines} {
 		errs = append(errs, empty(p.shared[name]))
 	}
 	if sched := p.objects[ObjectSched]; sched != nil {

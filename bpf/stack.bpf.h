@@ -5,7 +5,7 @@
 #ifndef WEFT_STACK_BPF_H
 #define WEFT_STACK_BPF_H
 
-#include "maps.bpf.h"
+#include "goroutine.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -79,6 +79,7 @@ static __always_inline void weight_add(const struct weight_key *key, const struc
 		struct weight zero = {};
 
 		bpf_map_update_elem(&weights, key, &zero, BPF_NOEXIST);
+		goroutine_note(key->pid, key->goid);
 		weight = bpf_map_lookup_elem(&weights, key);
 		if (!weight) {
 			lose(LOSS_WEIGHT_FULL);
@@ -132,6 +133,7 @@ static __always_inline void stack_charge(struct task_struct *task, __u32 buffer,
 	struct weight_key key = {
 		.pid = task->tgid,
 		.tid = task->pid,
+		.goid = goroutine_of(task),
 		.kind = kind,
 	};
 
