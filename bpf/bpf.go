@@ -46,6 +46,7 @@ type Options struct {
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks between two calls of DrainStacks; default 8,192, about 2 kB each
 	WeightCount uint32 // distinct (stack, thread, goroutine, kind) likewise; default 32,768
+	Goroutines  uint32 // distinct goroutines whose stacks are taken; default 65,536
 	Wakers      uint32 // threads that wake the program's, rounded down to a power of two, 65,536 at most; default 16,384
 }
 
@@ -78,10 +79,13 @@ func (o Options) sizes() map[string]uint32 {
 		sockMapEvents:              o.RingBytes,
 		sockMapStacks:              o.StackCount,
 		sockMapWeights:             o.WeightCount,
+		sockMapGoroutines:          o.Goroutines,
 		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
-		sizes[sockMapStacks], sizes[sockMapWeights], sizes[sockMapAsks] = 1, 1, 1
+		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapAsks, sockMapRuntimes, sockMapGoroutines} {
+			sizes[name] = 1
+		}
 	}
 	return sizes
 }
@@ -102,6 +106,7 @@ type Probes struct {
 	ring    *ringbuf.Reader
 	stats   io.Closer
 	missing []Missing
+	stacks  bool            // Options.Stacks
 	epoch   uint64          // of the session
 	spent   map[string]Cost // before the session
 }
@@ -114,7 +119,7 @@ type Probes struct {
 //
 // Close must be called on the result.
 func Open(opts Options) (*Probes, error) {
-	p := &Probes{shared: map[string]*ebpf.Map{}, objects: map[string]*ebpf.Collection{}}
+	p := &Probes{shared: map[string]*ebpf.Map{}, objects: map[string]*ebpf.Collection{}, stacks: opts.Stacks}
 	if err := p.open(opts); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

@@ -43,6 +43,8 @@ enum loss {
 	LOSS_TIME_EVENT,      /* events of the scheduler: the thread's account was not to be had */
 	LOSS_WAKERS,          /* wake-ups: the table of wakers was full */
 	LOSS_MEMORY_HOARD,    /* page faults: no task storage was to be had for what the thread counts itself */
+	LOSS_GOROUTINE_READ,  /* stacks: the memory that tells the goroutine could not be read */
+	LOSS_GOROUTINES,      /* goroutines, or attempts to note one: the table was full */
 	LOSS_MAX,
 };
 
@@ -345,6 +347,40 @@ union event {
 	struct connection_event connection;
 	struct time_event time;
 };
+
+/* Goroutines. A thread of the Go runtime that runs none: it looks for work, or parks. No goroutine gets so far. */
+#define GOID_SCHEDULER (~0ULL)
+
+/* Value of `runtimes`, by pid: where a Go program keeps what is read of it. Written by Go; offsets in bytes, 0: this
+ * version has no such field (in both structs that is another field's). */
+struct go_runtime {
+	__u64 mm;        /* address of the memory that it is true of, 0: of the one that is seen first. Written by the kernel side */
+	__s64 tls;       /* of the thread's g, from the thread pointer */
+	__u32 g_m;       /* of the fields of runtime.g */
+	__u32 g_goid;
+	__u32 g_parent;  /* parentGoid, from Go 1.21 */
+	__u32 g_gopc;
+	__u32 g_startpc;
+	__u32 m_curg;    /* of a field of runtime.m */
+};
+
+/* Key of `goroutines`. A g is used again for another goroutine, a goid never. */
+struct goroutine_key {
+	__u64 goid;
+	__u32 pid;
+	__u32 _pad;
+};
+
+/* Value of `goroutines`. */
+struct goroutine {
+	__u64 start_pc; /* entry of the function that it began with */
+	__u64 go_pc;    /* return address of the go statement that made it */
+	__u64 parent;   /* goid of the goroutine that made it, 0: not known */
+};
+
+_Static_assert(sizeof(struct go_runtime) == 40, "go_runtime");
+_Static_assert(sizeof(struct goroutine_key) == 16, "goroutine_key");
+_Static_assert(sizeof(struct goroutine) == 24, "goroutine");
 
 /* Memory. A gauge has 32 bits: in bytes they would end at 4 GiB, in units of the smallest page at 16 TiB. */
 #define RSS_SHIFT 12 /* bytes to units */

@@ -130,6 +130,10 @@ struct files_struct {
 
 struct bpf_local_storage;
 
+struct thread_struct {
+	unsigned long fsbase; /* amd64: the thread pointer; of the current thread, as last set by a system call */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state; /* `state` before 5.14 */
@@ -145,6 +149,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	unsigned long nvcsw;  /* voluntary context switches */
 	unsigned long nivcsw; /* involuntary context switches */
+	struct thread_struct thread;
 	char comm[16];
 };
 

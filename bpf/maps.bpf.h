@@ -109,6 +109,22 @@ struct {
 	__array(values, struct weight_table);
 } weights SEC(".maps");
 
+/* pid → the Go runtime in it. Filled by Go once the process runs its program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct go_runtime);
+} runtimes SEC(".maps");
+
+/* pid, goid → the goroutine, noted at its first event. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct goroutine_key);
+	__type(value, struct goroutine);
+} goroutines SEC(".maps");
+
 static __always_inline struct session *session_now(void)
 {
 	__u32 zero = 0;

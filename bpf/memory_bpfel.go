@@ -49,6 +49,32 @@ const (
 	memoryGaugeIdGAUGE_MAX      memoryGaugeId = 3
 )
 
+type memoryGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type memoryGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type memoryGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type memoryHoard struct {
 	_     structs.HostLayout
 	Epoch uint64
@@ -78,7 +104,9 @@ const (
 	memoryLossLOSS_TIME_EVENT      memoryLoss = 17
 	memoryLossLOSS_WAKERS          memoryLoss = 18
 	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 19
-	memoryLossLOSS_MAX             memoryLoss = 20
+	memoryLossLOSS_GOROUTINE_READ  memoryLoss = 20
+	memoryLossLOSS_GOROUTINES      memoryLoss = 21
+	memoryLossLOSS_MAX             memoryLoss = 22
 )
 
 type memoryMarks struct {
@@ -158,6 +186,7 @@ const (
 	memoryMapCurves         = "curves"
 	memoryMapEvents         = "events"
 	memoryMapGauges         = "gauges"
+	memoryMapGoroutines     = "goroutines"
 	memoryMapHoards         = "hoards"
 	memoryMapHomeless       = "homeless"
 	memoryMapLosses         = "losses"
@@ -165,6 +194,7 @@ const (
 	memoryMapMemories       = "memories"
 	memoryMapMemorySums     = "memory_sums"
 	memoryMapNotes          = "notes"
+	memoryMapRuntimes       = "runtimes"
 	memoryMapSessions       = "sessions"
 	memoryMapStackBuffers   = "stack_buffers"
 	memoryMapStacks         = "stacks"
@@ -236,6 +266,7 @@ type memoryMapSpecs struct {
 	Curves       *ebpf.MapSpec `ebpf:"curves"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
 	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Hoards       *ebpf.MapSpec `ebpf:"hoards"`
 	Homeless     *ebpf.MapSpec `ebpf:"homeless"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
@@ -243,6 +274,7 @@ type memoryMapSpecs struct {
 	Memories     *ebpf.MapSpec `ebpf:"memories"`
 	MemorySums   *ebpf.MapSpec `ebpf:"memory_sums"`
 	Notes        *ebpf.MapSpec `ebpf:"notes"`
+	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
@@ -284,6 +316,7 @@ type memoryMaps struct {
 	Curves       *ebpf.Map `ebpf:"curves"`
 	Events       *ebpf.Map `ebpf:"events"`
 	Gauges       *ebpf.Map `ebpf:"gauges"`
+	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Hoards       *ebpf.Map `ebpf:"hoards"`
 	Homeless     *ebpf.Map `ebpf:"homeless"`
 	Losses       *ebpf.Map `ebpf:"losses"`
@@ -291,6 +324,7 @@ type memoryMaps struct {
 	Memories     *ebpf.Map `ebpf:"memories"`
 	MemorySums   *ebpf.Map `ebpf:"memory_sums"`
 	Notes        *ebpf.Map `ebpf:"notes"`
+	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
@@ -304,6 +338,7 @@ func (m *memoryMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Hoards,
 		m.Homeless,
 		m.Losses,
@@ -311,6 +346,7 @@ func (m *memoryMaps) Close() error {
 		m.Memories,
 		m.MemorySums,
 		m.Notes,
+		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,

@@ -64,7 +64,7 @@ var objects = []object{
 // sharedMaps are the maps of maps.bpf.h.
 var sharedMaps = []string{
 	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
-	taskMapStacks, taskMapWeights,
+	taskMapStacks, taskMapWeights, taskMapRuntimes, taskMapGoroutines,
 }
 
 // iterators are the programs that are attached when they are read.

@@ -49,6 +49,32 @@ const (
 	oncpuGaugeIdGAUGE_MAX      oncpuGaugeId = 3
 )
 
+type oncpuGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type oncpuGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type oncpuGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type oncpuLoss uint32
 
 const (
@@ -72,7 +98,9 @@ const (
 	oncpuLossLOSS_TIME_EVENT      oncpuLoss = 17
 	oncpuLossLOSS_WAKERS          oncpuLoss = 18
 	oncpuLossLOSS_MEMORY_HOARD    oncpuLoss = 19
-	oncpuLossLOSS_MAX             oncpuLoss = 20
+	oncpuLossLOSS_GOROUTINE_READ  oncpuLoss = 20
+	oncpuLossLOSS_GOROUTINES      oncpuLoss = 21
+	oncpuLossLOSS_MAX             oncpuLoss = 22
 )
 
 type oncpuMarks struct {
@@ -126,8 +154,10 @@ const (
 	oncpuMapCurves        = "curves"
 	oncpuMapEvents        = "events"
 	oncpuMapGauges        = "gauges"
+	oncpuMapGoroutines    = "goroutines"
 	oncpuMapLosses        = "losses"
 	oncpuMapMarks         = "marks"
+	oncpuMapRuntimes      = "runtimes"
 	oncpuMapSessions      = "sessions"
 	oncpuMapStackBuffers  = "stack_buffers"
 	oncpuMapStacks        = "stacks"
@@ -190,8 +220,10 @@ type oncpuMapSpecs struct {
 	Curves       *ebpf.MapSpec `ebpf:"curves"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
 	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
@@ -230,8 +262,10 @@ type oncpuMaps struct {
 	Curves       *ebpf.Map `ebpf:"curves"`
 	Events       *ebpf.Map `ebpf:"events"`
 	Gauges       *ebpf.Map `ebpf:"gauges"`
+	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Marks        *ebpf.Map `ebpf:"marks"`
+	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
@@ -245,8 +279,10 @@ func (m *oncpuMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Losses,
 		m.Marks,
+		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,

@@ -221,6 +221,8 @@ var lossCauses = []struct {
 	{taskLossLOSS_TIME_EVENT, "time_event", "switches are missing, and time with them"},
 	{taskLossLOSS_WAKERS, "wakers_full", "wake-ups are in no waker's count"},
 	{taskLossLOSS_MEMORY_HOARD, "memory_hoard", "page faults are in resident memory only when their thread hands them in: it is less exact, as its bound says"},
+	{taskLossLOSS_GOROUTINE_READ, "goroutine_unreadable", "stacks of Go programs stand without their goroutine, or its function"},
+	{taskLossLOSS_GOROUTINES, "goroutines_full", "stacks stand without their goroutine's function: its goid alone is known"},
 }
 
 // values reads a hash map whole. Entries that come or go meanwhile may be missed or not.

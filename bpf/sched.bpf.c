@@ -147,7 +147,8 @@ int BPF_PROG(sched_newtask, struct task_struct *task)
 	time->epoch = thread->epoch;
 	time->activity = ACTIVITY_NONE;
 	/* It has no stack yet, and is ready first. */
-	time->off = key_of(task, 0);
+	time->off.pid = task->tgid;
+	time->off.tid = task->pid;
 	time->off.kind = STACK_OFFCPU;
 	time->off.wait = ACTIVITY_NONE;
 	return 0;

@@ -82,6 +82,32 @@ const (
 	schedGaugeIdGAUGE_MAX      schedGaugeId = 3
 )
 
+type schedGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type schedGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type schedGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type schedHistogram struct {
 	_      structs.HostLayout
 	Counts [64]uint64
@@ -111,7 +137,9 @@ const (
 	schedLossLOSS_TIME_EVENT      schedLoss = 17
 	schedLossLOSS_WAKERS          schedLoss = 18
 	schedLossLOSS_MEMORY_HOARD    schedLoss = 19
-	schedLossLOSS_MAX             schedLoss = 20
+	schedLossLOSS_GOROUTINE_READ  schedLoss = 20
+	schedLossLOSS_GOROUTINES      schedLoss = 21
+	schedLossLOSS_MAX             schedLoss = 22
 )
 
 type schedMarks struct {
@@ -239,9 +267,11 @@ const (
 	schedMapCurves          = "curves"
 	schedMapEvents          = "events"
 	schedMapGauges          = "gauges"
+	schedMapGoroutines      = "goroutines"
 	schedMapLosses          = "losses"
 	schedMapMarks           = "marks"
 	schedMapRunQueue        = "run_queue"
+	schedMapRuntimes        = "runtimes"
 	schedMapSessions        = "sessions"
 	schedMapStackBuffers    = "stack_buffers"
 	schedMapStacks          = "stacks"
@@ -318,9 +348,11 @@ type schedMapSpecs struct {
 	Curves       *ebpf.MapSpec `ebpf:"curves"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
 	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
 	RunQueue     *ebpf.MapSpec `ebpf:"run_queue"`
+	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
@@ -363,9 +395,11 @@ type schedMaps struct {
 	Curves       *ebpf.Map `ebpf:"curves"`
 	Events       *ebpf.Map `ebpf:"events"`
 	Gauges       *ebpf.Map `ebpf:"gauges"`
+	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Marks        *ebpf.Map `ebpf:"marks"`
 	RunQueue     *ebpf.Map `ebpf:"run_queue"`
+	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
@@ -382,9 +416,11 @@ func (m *schedMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Losses,
 		m.Marks,
 		m.RunQueue,
+		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,

@@ -48,6 +48,9 @@ func (p *Probes) clear() error {
 		errs = append(errs, p.tables.drain())
 		p.tables.forget()
 	}
+	for _, name := range []string{taskMapRuntimes, taskMapGoroutines} {
+		errs = append(errs, empty(p.shared[name]))
+	}
 	if sched := p.objects[ObjectSched]; sched != nil {
 		errs = append(errs, clearSlots[schedWaker](sched.Maps[schedMapWakers]))
 		errs = append(errs, sched.Maps[schedMapRunQueue].Put(uint32(0), make([]schedHistogram, ebpf.MustPossibleCPU())))

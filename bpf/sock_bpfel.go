@@ -113,6 +113,32 @@ const (
 	sockGaugeIdGAUGE_MAX      sockGaugeId = 3
 )
 
+type sockGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type sockGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type sockGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type sockLoss uint32
 
 const (
@@ -136,7 +162,9 @@ const (
 	sockLossLOSS_TIME_EVENT      sockLoss = 17
 	sockLossLOSS_WAKERS          sockLoss = 18
 	sockLossLOSS_MEMORY_HOARD    sockLoss = 19
-	sockLossLOSS_MAX             sockLoss = 20
+	sockLossLOSS_GOROUTINE_READ  sockLoss = 20
+	sockLossLOSS_GOROUTINES      sockLoss = 21
+	sockLossLOSS_MAX             sockLoss = 22
 )
 
 type sockMarks struct {
@@ -230,10 +258,12 @@ const (
 	sockMapDatagrams             = "datagrams"
 	sockMapEvents                = "events"
 	sockMapGauges                = "gauges"
+	sockMapGoroutines            = "goroutines"
 	sockMapListeners             = "listeners"
 	sockMapLosses                = "losses"
 	sockMapMarks                 = "marks"
 	sockMapRefused               = "refused"
+	sockMapRuntimes              = "runtimes"
 	sockMapSessions              = "sessions"
 	sockMapStackBuffers          = "stack_buffers"
 	sockMapStacks                = "stacks"
@@ -336,10 +366,12 @@ type sockMapSpecs struct {
 	Datagrams           *ebpf.MapSpec `ebpf:"datagrams"`
 	Events              *ebpf.MapSpec `ebpf:"events"`
 	Gauges              *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines          *ebpf.MapSpec `ebpf:"goroutines"`
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Losses              *ebpf.MapSpec `ebpf:"losses"`
 	Marks               *ebpf.MapSpec `ebpf:"marks"`
 	Refused             *ebpf.MapSpec `ebpf:"refused"`
+	Runtimes            *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions            *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers        *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks              *ebpf.MapSpec `ebpf:"stacks"`
@@ -384,10 +416,12 @@ type sockMaps struct {
 	Datagrams           *ebpf.Map `ebpf:"datagrams"`
 	Events              *ebpf.Map `ebpf:"events"`
 	Gauges              *ebpf.Map `ebpf:"gauges"`
+	Goroutines          *ebpf.Map `ebpf:"goroutines"`
 	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Losses              *ebpf.Map `ebpf:"losses"`
 	Marks               *ebpf.Map `ebpf:"marks"`
 	Refused             *ebpf.Map `ebpf:"refused"`
+	Runtimes            *ebpf.Map `ebpf:"runtimes"`
 	Sessions            *ebpf.Map `ebpf:"sessions"`
 	StackBuffers        *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks              *ebpf.Map `ebpf:"stacks"`
@@ -406,10 +440,12 @@ func (m *sockMaps) Close() error {
 		m.Datagrams,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Listeners,
 		m.Losses,
 		m.Marks,
 		m.Refused,
+		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,

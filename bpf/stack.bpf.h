@@ -5,7 +5,7 @@
 #ifndef WEFT_STACK_BPF_H
 #define WEFT_STACK_BPF_H
 
-#include "maps.bpf.h"
+#include "goroutine.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -165,11 +165,12 @@ static __always_inline __u64 stack_take(void *ctx, struct task_struct *task, __u
 	return stack_intern(stack);
 }
 
-/* The key of what the current thread does from this stack. */
+/* The key of what the current thread, which `task` is, does from this stack. */
 static __always_inline struct weight_key key_of(struct task_struct *task, __u64 stack)
 {
 	struct weight_key key = {
 		.stack = stack,
+		.goid = goroutine_of(task),
 		.pid = task->tgid,
 		.tid = task->pid,
 	};

@@ -10,6 +10,13 @@
 
 #include <bpf/bpf_tracing.h>
 
+static __always_inline void process_gone(__u32 pid)
+{
+	bpf_map_delete_elem(&targets, &pid);
+	if (collect_stacks)
+		bpf_map_delete_elem(&runtimes, &pid);
+}
+
 /* The new task can't run yet: what is set up here is there before its first instruction. */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task)
@@ -71,7 +78,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	gauge_add(GAUGE_THREADS, -1, thread->end_ns);
 	/* Before the pid can be used again. `live` was counted down before this hook (kernel/exit.c, do_exit). */
 	if (task->signal->live.counter == 0)
-		bpf_map_delete_elem(&targets, &pid);
+		process_gone(pid);
 	event = reserve_event(EVENT_THREAD_GONE, sizeof(*event), LOSS_RING);
 	if (event) {
 		event->thread = *thread;

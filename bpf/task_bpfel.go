@@ -57,6 +57,32 @@ const (
 	taskGaugeIdGAUGE_MAX      taskGaugeId = 3
 )
 
+type taskGoRuntime struct {
+	_         structs.HostLayout
+	Mm        uint64
+	Tls       int64
+	G_m       uint32
+	G_goid    uint32
+	G_parent  uint32
+	G_gopc    uint32
+	G_startpc uint32
+	M_curg    uint32
+}
+
+type taskGoroutine struct {
+	_       structs.HostLayout
+	StartPc uint64
+	GoPc    uint64
+	Parent  uint64
+}
+
+type taskGoroutineKey struct {
+	_    structs.HostLayout
+	Goid uint64
+	Pid  uint32
+	Pad  uint32
+}
+
 type taskLoss uint32
 
 const (
@@ -80,7 +106,9 @@ const (
 	taskLossLOSS_TIME_EVENT      taskLoss = 17
 	taskLossLOSS_WAKERS          taskLoss = 18
 	taskLossLOSS_MEMORY_HOARD    taskLoss = 19
-	taskLossLOSS_MAX             taskLoss = 20
+	taskLossLOSS_GOROUTINE_READ  taskLoss = 20
+	taskLossLOSS_GOROUTINES      taskLoss = 21
+	taskLossLOSS_MAX             taskLoss = 22
 )
 
 type taskMarks struct {
@@ -180,8 +208,10 @@ const (
 	taskMapCurves            = "curves"
 	taskMapEvents            = "events"
 	taskMapGauges            = "gauges"
+	taskMapGoroutines        = "goroutines"
 	taskMapLosses            = "losses"
 	taskMapMarks             = "marks"
+	taskMapRuntimes          = "runtimes"
 	taskMapSessions          = "sessions"
 	taskMapStackBuffers      = "stack_buffers"
 	taskMapStacks            = "stacks"
@@ -250,8 +280,10 @@ type taskMapSpecs struct {
 	Curves       *ebpf.MapSpec `ebpf:"curves"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
 	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
@@ -290,8 +322,10 @@ type taskMaps struct {
 	Curves       *ebpf.Map `ebpf:"curves"`
 	Events       *ebpf.Map `ebpf:"events"`
 	Gauges       *ebpf.Map `ebpf:"gauges"`
+	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Marks        *ebpf.Map `ebpf:"marks"`
+	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
@@ -305,8 +339,10 @@ func (m *taskMaps) Close() error {
 		m.Curves,
 		m.Events,
 		m.Gauges,
+		m.Goroutines,
 		m.Losses,
 		m.Marks,
+		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,
 		m.Stacks,

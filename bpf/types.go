@@ -12,10 +12,18 @@ type (
 	WeightKey  = taskWeightKey  // who did what from where
 	Weight     = taskWeight     // how much
 	StackKind  = taskStackKind
-	Transport  = sockTransport
-	Side       = sockSide
-	GaugeID    = taskGaugeId
+	// GoRuntime says where a Go program keeps what is read of its goroutines. Mm is the kernel side's own: left 0.
+	GoRuntime    = taskGoRuntime
+	GoroutineKey = taskGoroutineKey // a goroutine
+	Goroutine    = taskGoroutine    // what is told of it
+	Transport    = sockTransport
+	Side         = sockSide
+	GaugeID      = taskGaugeId
 )
+
+// GoidScheduler is the Goid of what a thread of Go's does while no goroutine runs on it. 0 is a thread of no known Go
+// program, one that C made in a Go program, and whatever the process did before SetRuntime.
+const GoidScheduler = ^uint64(0)
 
 // The enums of contract.h.
 const (

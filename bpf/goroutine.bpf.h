@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Which goroutine runs on a thread, read from the program's memory inside programs that run anyway: thread pointer →
+ * g → m → m.curg. A probe in the program itself would cost it microseconds (docs/accuracy.md). */
+#ifndef WEFT_GOROUTINE_BPF_H
+#define WEFT_GOROUTINE_BPF_H
+
+#include "maps.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+
+static __always_inline bool user_word(__u64 *word, __u64 address)
+{
+	return !bpf_probe_read_user(word, sizeof(*word), (void *)address);
+}
+
+/* The Go runtime of the current thread, if it is known. exec makes a new mm, and what was said of the program before
+ * is then said of none: memory may change hands in the midst of exec, where no hook is. */
+static __always_inline struct go_runtime *runtime_of(struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	__u64 mm = (__u64)task->mm;
+	struct go_runtime *runtime;
+
+	/* A worker of io_uring has its maker's thread pointer; a thread that has lost its mm exits. */
+	if (!mm || task->flags & PF_IO_WORKER)
+		return 0;
+	runtime = bpf_map_lookup_elem(&runtimes, &pid);
+	if (!runtime)
+		return 0;
+	if (!runtime->mm)
+		runtime->mm = mm;
+	return runtime->mm == mm ? runtime : 0;
+}
+
+/* The address of the g of the goroutine on the current thread, GOID_SCHEDULER if the runtime runs none there, or 0: not
+ * a thread of Go's, or it could not be read. The thread's own g may be one of the runtime's, for its system stack or for
+ * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
+static __always_inline __u64 goroutine_running(struct task_struct *task, const struct go_runtime *runtime)
+{
+	__u64 g, m = 0, running = 0;
+
+	if (!bpf_core_field_exists(task->thread.fsbase))
+		return 0;
+	if (!user_word(&g, task->thread.fsbase + runtime->tls))
+		goto lost;
+	if (g && !user_word(&m, g + runtime->g_m))
+		goto lost;
+	if (!m) /* a thread made by C, or before its first instruction */
+		return 0;
+	if (!user_word(&running, m + runtime->m_curg))
+		goto lost;
+	return running ? running : GOID_SCHEDULER;
+lost:
+	lose(LOSS_GOROUTINE_READ);
+	return 0;
+}
+
+/* Notes what is told of a goroutine, at its first event. */
+static __always_inline void goroutine_note(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
+{
+	struct goroutine goroutine = {};
+
+	if (bpf_map_lookup_elem(&goroutines, key))
+		return;
+	if (!user_word(&goroutine.start_pc, g + runtime->g_startpc) || !user_word(&goroutine.go_pc, g + runtime->g_gopc) ||
+	    (runtime->g_parent && !user_word(&goroutine.parent, g + runtime->g_parent)))
+		lose(LOSS_GOROUTINE_READ);
+	else if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key))
+		lose(LOSS_GOROUTINES);
+}
+
+/* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. */
+static __always_inline __u64 goroutine_of(struct task_struct *task)
+{
+	struct go_runtime *runtime = runtime_of(task);
+	struct goroutine_key key = { .pid = task->tgid };
+	__u64 g;
+
+	if (!runtime)
+		return 0;
+	g = goroutine_running(task, runtime);
+	if (!g || g == GOID_SCHEDULER)
+		return g;
+	if (!user_word(&key.goid, g + runtime->g_goid)) {
+		lose(LOSS_GOROUTINE_READ);
+		return 0;
+	}
+	goroutine_note(&key, g, runtime);
+	return key.goid;
+}
+
+#endif
