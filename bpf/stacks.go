@@ -100,6 +100,7 @@ func (t *stackTables) drain() error {
 	// Of a stack that another one has the hash of, the weights go to no stack: whose they are is not known.
 	foreign := map[uint64]bool{}
 	if err := take(t.stacks.old(), func(hash uint64, s Stack) {
+		clear(s.Frames[min(int(s.Len), len(s.Frames)):]) // what is there is another stack's
 		switch known, ok := t.known[hash]; {
 		case ok && known != s:
 			t.collisions++

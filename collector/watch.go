@@ -28,7 +28,8 @@ type Watch struct {
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
 	stacks []recording.Stack
-	cgroup *cost.Cgroup // of the process, nil in timed trials and where none can be made
+	off    map[uint32]offCPU // by tid, for profiled trials
+	cgroup *cost.Cgroup      // of the process, nil in timed trials and where none can be made
 
 	atGate struct {
 		threads, awaiting, rss bpf.Gauge
@@ -194,10 +195,13 @@ func (w *Watch) startDrain() {
 		defer close(w.stopped)
 		tick := time.NewTicker(drainEvery)
 		defer tick.Stop()
-		for {
+		for n := 1; ; n++ {
 			select {
 			case <-tick.C:
 				w.drain()
+				if n%drainStacksEvery == 0 {
+					w.drainErr = errors.Join(w.drainErr, w.c.probes.DrainStacks())
+				}
 			case <-w.stop:
 				w.drain()
 				return
