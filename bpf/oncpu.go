@@ -13,8 +13,12 @@ import (
 // ObjectOnCPU is loaded only where stacks are taken.
 const ObjectOnCPU = "oncpu"
 
-// DefaultFrequency is how often a CPU is sampled for its stack, in Hz.
-const DefaultFrequency = 4999
+// How often a CPU is sampled for its stack, in Hz: unless set, and at most. The kernel's timer has no period below 10 µs
+// (kernel/events/core.c, perf_swevent_start_hrtimer), and a sample takes some of that.
+const (
+	DefaultFrequency = 4999
+	MaxFrequency     = 20_000
+)
 
 // PeriodNS is the time from sample to sample, a duration.
 func (o Options) PeriodNS() int64 { return 1e9 / int64(cmp.Or(o.Frequency, DefaultFrequency)) }

@@ -26,6 +26,12 @@ var ErrNotSupported = errors.New("not supported")
 // Options size the kernel side's tables: see package bpf. Stacks is set by the watch.
 type Options = bpf.Options
 
+// Samples of a CPU a second: what it is unless set, and at most.
+const (
+	DefaultFrequency = bpf.DefaultFrequency
+	MaxFrequency     = bpf.MaxFrequency
+)
+
 // Collector watches one process and its descendants at a time. Its methods are not safe for concurrent use.
 type Collector struct {
 	options   Options

@@ -81,7 +81,7 @@ func unitsOf(trial *recording.Trial) int {
 // checkPlan looks at what the plan says beside what the flags do.
 func checkPlan(t *testing.T, plan recording.Plan) {
 	t.Helper()
-	if plan.HeldTrials != 1 || plan.ProfileTrials != 1 || plan.ControlTrials != 1 || len(plan.Details) != len(plan.Models) {
+	if plan.HeldTrials != 1 || plan.ProfileTrials != 3 || plan.ControlTrials != 1 || len(plan.Details) != len(plan.Models) {
 		t.Fatalf("plan %+v", plan)
 	}
 	for i, d := range plan.Details {

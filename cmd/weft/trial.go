@@ -224,6 +224,7 @@ func (r *running) addProfile() error {
 		r.c.profiles[r.planned.Model] = builder
 	}
 	builder.AddStacks(r.planned.Number, r.watch.Stacks())
+	r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks())
 	var err error
 	switch {
 	case r.held.Stacks:
@@ -237,6 +238,20 @@ func (r *running) addProfile() error {
 		return fmt.Errorf("child's heap: %w", err)
 	}
 	return nil
+}
+
+// profiled is what the profiled trials of a model came to.
+type profiled struct {
+	trials  int
+	samples int64 // of the CPU
+}
+
+func (p profiled) plus(stacks []recording.Stack) profiled {
+	p.trials++
+	for _, s := range stacks {
+		p.samples += s.Values.Samples
+	}
+	return p
 }
 
 // workFailure is failed units: a trial with any is no result.
