@@ -45,9 +45,10 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		t.Error("not all models can run here")
 	}
 	checkPage(t, rec)
-	// Warm-up, measured, held, profiled, control; held once only where one request is in flight at most.
-	if want := models*(1+2+2+1+1) - sequential; len(rec.Trials) != want {
-		t.Errorf("%d trials, want %d", len(rec.Trials), want)
+	// Warm-up, measured, held, profiled, control; held once only where one request is in flight at most. Profiled trials
+	// are three to six.
+	if least := models*(1+2+2+3+1) - sequential; len(rec.Trials) < least || len(rec.Trials) > least+3*models {
+		t.Errorf("%d trials, want %d, and 3 a model more at most", len(rec.Trials), least)
 	}
 	checkPlan(t, rec.Run.Plan)
 	digest := rec.Trials[0].Work.Digest
