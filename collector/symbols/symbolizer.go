@@ -14,6 +14,7 @@ package symbols
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,7 +39,9 @@ var (
 // Symbolizer remembers the files that processes have mapped, each once for all processes that share it.
 // It and its Processes may be used by several goroutines.
 type Symbolizer struct {
-	root string
+	root  string
+	debug debugFiles
+	seed  maphash.Seed // of contents that have no file
 
 	mu     sync.Mutex // guards everything below, and all Processes
 	files  map[fileID]*file
@@ -60,9 +63,19 @@ type (
 	}
 )
 
-// New returns a Symbolizer that finds processes below root: "/proc", or a copy of its files.
-func New(root string) *Symbolizer {
-	return &Symbolizer{root: root, files: make(map[fileID]*file), cache: make(map[place]answer)}
+// New returns a Symbolizer that finds processes below root, "/proc" or a copy of its files, and symbols that
+// were split off their binaries below debugDirs: without any below [DebugDir].
+func New(root string, debugDirs ...string) *Symbolizer {
+	if len(debugDirs) == 0 {
+		debugDirs = []string{DebugDir}
+	}
+	return &Symbolizer{
+		root:  root,
+		debug: debugFiles{dirs: debugDirs},
+		seed:  maphash.MakeSeed(),
+		files: make(map[fileID]*file),
+		cache: make(map[place]answer),
+	}
 }
 
 // Process looks at a process: it reads its executable mappings and opens the files behind them, so that its
@@ -100,20 +113,27 @@ func (s *Symbolizer) file(dir int, m mapping) (*file, error) {
 	if f, ok := s.files[id]; ok {
 		return f, opened.Close()
 	}
-	if len(s.files) >= maxFiles {
-		return nil, errors.Join(errTooManyFiles, opened.Close())
-	}
 	f := newFile(opened, id.size, opened.Close)
+	f.path = m.name()
+	return s.add(id, f)
+}
+
+// add keeps a file that was not known, to be read later.
+func (s *Symbolizer) add(id fileID, f *file) (*file, error) {
+	if len(s.files) >= maxFiles {
+		return nil, errors.Join(errTooManyFiles, f.shut())
+	}
 	s.files[id] = f
 	s.open = append(s.open, f)
 	if len(s.open) > maxOpen {
-		s.load(s.open[0])
+		s.load(s.open[0], nil)
 	}
 	return f, nil
 }
 
-// load reads a file unless that is done or there is no room.
-func (s *Symbolizer) load(f *file) {
+// load reads a file unless that is done or there is no room. root is the root directory of a process that has
+// it, or nil.
+func (s *Symbolizer) load(f *file, root *os.File) {
 	if f.source == nil {
 		return
 	}
@@ -127,7 +147,7 @@ func (s *Symbolizer) load(f *file) {
 		f.problem = errors.Join(errMemory, f.shut())
 		return
 	}
-	s.memory += f.load()
+	s.memory += f.load(s.debug, root)
 }
 
 // lookup is file.lookup, remembered: most stacks share most of their addresses.
