@@ -125,8 +125,10 @@ func (p *Process) Stack(addresses []uint64) (frames []recording.Frame, cut bool)
 	p.symbolizer.mu.Lock()
 	defer p.symbolizer.mu.Unlock()
 	for i, address := range addresses {
+		found := recording.FoundRegister
 		if i > 0 {
 			address--
+			found = recording.FoundFramePointer
 		}
 		c, ok := p.find(address)
 		if !ok {
@@ -135,7 +137,7 @@ func (p *Process) Stack(addresses []uint64) (frames []recording.Frame, cut bool)
 		lines, offset, isGo := p.lookup(c, address)
 		root := false
 		for _, l := range lines {
-			frames = append(frames, c.frame(l, offset))
+			frames = append(frames, c.frame(l, offset, found))
 			root = root || l.root
 		}
 		if root || !isGo {
@@ -160,7 +162,10 @@ func (p *Process) lookup(c code, address uint64) (lines []codeLine, offset uint6
 	return []codeLine{{function: offsetName(c.name(), offset)}}, offset, false
 }
 
-func (c code) frame(l codeLine, offset uint64) recording.Frame {
+func (c code) frame(l codeLine, offset uint64, found string) recording.Frame {
+	if l.inlined {
+		found = recording.FoundInlined
+	}
 	f := recording.Frame{
 		Function:  l.function,
 		File:      l.file,
@@ -169,6 +174,7 @@ func (c code) frame(l codeLine, offset uint64) recording.Frame {
 		Inlined:   l.inlined,
 		Binary:    c.name(),
 		Offset:    offset,
+		Found:     found,
 	}
 	if c.file != nil {
 		f.BuildID = c.file.id
