@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ var (
 	errNoSymtab   = errors.New("no symbols")
 )
 
-func readDebugSymbols(f *os.File, size int64, id string, wanted func(uint64) bool) (*symbolTable, error) {
+func readDebugSymbols(f io.ReaderAt, size int64, id string, wanted func(uint64) bool) (*symbolTable, error) {
 	im, err := newImage(f, size)
 	if err != nil {
 		return nil, err

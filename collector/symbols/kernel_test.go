@@ -108,6 +108,7 @@ ffffffff81000000 T _text
 ffffffff81000000 T _stext
 ffffffff81000040 T __pfx___schedule
 ffffffff81000050 T __schedule
+ffffffff81000060 t $x
 ffffffff81000100 T __pfx_vfs_read
 ffffffff81000110 T vfs_read
 ffffffff81000200 T __do_alias

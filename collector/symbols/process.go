@@ -73,7 +73,7 @@ func (p *Process) mappings() ([]mapping, error) {
 func (p *Process) open(m mapping) (*file, error) {
 	switch {
 	case m.path == vdsoName && m.inode == 0:
-		return p.symbolizer.vdso(int(p.dir.Fd()), m)
+		return p.symbolizer.vdso(m)
 	case m.inode == 0:
 		return nil, nil
 	}

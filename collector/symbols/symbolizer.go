@@ -14,7 +14,6 @@ package symbols
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,14 +40,14 @@ var (
 type Symbolizer struct {
 	root  string
 	debug debugFiles
-	seed  maphash.Seed // of contents that have no file
 
-	mu     sync.Mutex // guards everything below, and all Processes
-	files  map[fileID]*file
-	open   []*file // not read yet, oldest first
-	memory int64   // bytes of tables held
-	cache  map[place]answer
-	lines  int // in cache
+	mu      sync.Mutex // guards everything below, and all Processes
+	files   map[fileID]*file
+	open    []*file // not read yet, oldest first
+	ownVDSO *file   // nil until a process with one was seen
+	memory  int64   // bytes of tables held
+	cache   map[place]answer
+	lines   int // in cache
 }
 
 // place is an address of an ELF file, answer what lookup said of it.
@@ -72,7 +71,6 @@ func New(root string, debugDirs ...string) *Symbolizer {
 	return &Symbolizer{
 		root:  root,
 		debug: debugFiles{dirs: debugDirs},
-		seed:  maphash.MakeSeed(),
 		files: make(map[fileID]*file),
 		cache: make(map[place]answer),
 	}
@@ -113,16 +111,11 @@ func (s *Symbolizer) file(dir int, m mapping) (*file, error) {
 	if f, ok := s.files[id]; ok {
 		return f, opened.Close()
 	}
+	if len(s.files) >= maxFiles {
+		return nil, errors.Join(errTooManyFiles, opened.Close())
+	}
 	f := newFile(opened, id.size, opened.Close)
 	f.path = m.name()
-	return s.add(id, f)
-}
-
-// add keeps a file that was not known, to be read later.
-func (s *Symbolizer) add(id fileID, f *file) (*file, error) {
-	if len(s.files) >= maxFiles {
-		return nil, errors.Join(errTooManyFiles, f.shut())
-	}
 	s.files[id] = f
 	s.open = append(s.open, f)
 	if len(s.open) > maxOpen {

@@ -447,9 +447,8 @@ func TestOneFileForAll(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// The vDSO is the other, and no stack led there.
-	if len(s.files) != 2 || len(s.open) != 1 {
-		t.Errorf("%d files known, %d open, want 2 and 1", len(s.files), len(s.open))
+	if len(s.files) != 1 || len(s.open) != 0 {
+		t.Errorf("%d files known, %d open, want 1 and 0", len(s.files), len(s.open))
 	}
 	if s.memory == 0 || s.memory > 8<<20 {
 		t.Errorf("%d bytes of tables", s.memory)

@@ -4,45 +4,68 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // vdsoName is what /proc/PID/maps calls the code that the kernel maps into each process. No file is behind it.
 const vdsoName = "[vdso]"
 
-// maxVDSO bounds it: it has 2 pages on amd64, a process may call something larger so.
+// maxVDSO bounds it; it has 2 pages on amd64.
 const maxVDSO = 64 << 10
 
-var errVDSOSize = errors.New("not of a vDSO's size")
+var (
+	errVDSOSize  = errors.New("not of a vDSO's size")
+	errOtherVDSO = errors.New("another vDSO than weft's, of a program of 32 bits")
+)
 
-// vdso reads the code that the kernel mapped, an ELF image, from the memory of the process whose /proc directory
-// is dir. A process may have written into its own copy, so that only equal contents are one file; a hash with
-// a random seed tells, for which nobody can make two contents.
-func (s *Symbolizer) vdso(dir int, m mapping) (*file, error) {
-	data, err := readMemory(dir, m.start, m.end)
-	if err != nil {
-		return nil, fmt.Errorf("read the vDSO: %w", err)
+// vdso is the file behind a vDSO. The kernel has one for all programs of 64 bits, so weft's own is read, once: to
+// read a hostile process's memory may take for ever (userfaultfd).
+func (s *Symbolizer) vdso(m mapping) (*file, error) {
+	if s.ownVDSO == nil {
+		data, err := readVDSO()
+		if err != nil {
+			return nil, fmt.Errorf("read the vDSO: %w", err)
+		}
+		s.ownVDSO = newFile(bytes.NewReader(data), int64(len(data)), func() error { return nil })
+		s.ownVDSO.path = vdsoName
 	}
-	id := fileID{inode: maphash.Bytes(s.seed, data), size: int64(len(data))}
-	if f, ok := s.files[id]; ok {
-		return f, nil
+	if m.end-m.start != uint64(s.ownVDSO.size) || m.start < 1<<32 {
+		return nil, errOtherVDSO
 	}
-	return s.add(id, newFile(bytes.NewReader(data), id.size, func() error { return nil }))
+	return s.ownVDSO, nil
 }
 
-func readMemory(dir int, start, end uint64) ([]byte, error) {
-	if end-start > maxVDSO {
-		return nil, fmt.Errorf("%w: %d bytes", errVDSOSize, end-start)
-	}
-	fd, err := unix.Openat(dir, "mem", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// readVDSO reads weft's own. It is an ELF image.
+func readVDSO() ([]byte, error) {
+	m, err := ownVDSOMapping()
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "mem")
-	data := make([]byte, end-start)
-	_, err = f.ReadAt(data, int64(start))
+	if m.end-m.start > maxVDSO {
+		return nil, fmt.Errorf("%w: %d bytes", errVDSOSize, m.end-m.start)
+	}
+	f, err := os.Open("/proc/self/mem")
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, m.end-m.start)
+	_, err = f.ReadAt(data, int64(m.start))
 	return data, errors.Join(err, f.Close())
+}
+
+func ownVDSOMapping() (mapping, error) {
+	f, err := os.Open("/proc/self/maps")
+	if err != nil {
+		return mapping{}, err
+	}
+	mappings, err := parseMappings(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return mapping{}, err
+	}
+	for _, m := range mappings {
+		if m.path == vdsoName && m.inode == 0 {
+			return m, nil
+		}
+	}
+	return mapping{}, os.ErrNotExist
 }
