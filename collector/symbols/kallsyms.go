@@ -85,7 +85,7 @@ func (k *kallsyms) add(line []byte) error {
 	}
 	k.shown = k.shown || address != 0
 	k.findText(name, address)
-	isCode := bytes.Contains([]byte("tTwW"), kind)
+	isCode := bytes.Contains([]byte("tTwW"), kind) && name[0] != '$' // $x and $d mark code and data of arm64
 	if !isCode || address == 0 || k.inPadding(&name) {
 		return nil
 	}

@@ -68,10 +68,13 @@ func (k *Kernel) Sample(addresses []uint64) []recording.Frame {
 	defer k.mu.Unlock()
 	frames := make([]recording.Frame, len(addresses))
 	for i, address := range addresses {
+		found := recording.FoundRegister
 		if i > 0 {
 			address--
+			found = recording.FoundUnwinder
 		}
 		frames[i] = k.frame(address)
+		frames[i].Found = found
 	}
 	return frames
 }

@@ -91,7 +91,7 @@ func TestKernelFunctions(t *testing.T) {
 		tried++
 		last := lines[i+1].address - 1
 		for _, address := range []uint64{l.address, l.address + (last-l.address)/2, last} {
-			want := recording.Frame{Function: l.name, Binary: "[kernel]", Offset: address - text}
+			want := recording.Frame{Function: l.name, Binary: "[kernel]", Offset: address - text, Found: "register"}
 			if got := k.Sample([]uint64{address}); got[0] != want {
 				t.Errorf("%#x is %+v, want %+v", address, got[0], want)
 			}
@@ -108,6 +108,7 @@ ffffffff81000000 T _text
 ffffffff81000000 T _stext
 ffffffff81000040 T __pfx___schedule
 ffffffff81000050 T __schedule
+ffffffff81000060 t $x
 ffffffff81000100 T __pfx_vfs_read
 ffffffff81000110 T vfs_read
 ffffffff81000200 T __do_alias
@@ -157,7 +158,7 @@ func TestKernelSmall(t *testing.T) {
 		{0xffffffffc0310000, "[kernel]+0x3f310000", "[kernel]", 0x3f310000},
 		{0x1000, "[kernel]+0x7f001000", "[kernel]", 0x7f001000},
 	} {
-		want := recording.Frame{Function: tt.function, Binary: tt.binary, Offset: tt.offset}
+		want := recording.Frame{Function: tt.function, Binary: tt.binary, Offset: tt.offset, Found: "register"}
 		if got := k.Sample([]uint64{tt.address}); len(got) != 1 || got[0] != want {
 			t.Errorf("%#x is %+v, want %+v", tt.address, got, want)
 		}
@@ -256,7 +257,7 @@ func TestKernelReload(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(k.root, "kallsyms"), []byte(more), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want := recording.Frame{Function: "new_function", Binary: "[new]", Offset: 8}
+	want := recording.Frame{Function: "new_function", Binary: "[new]", Offset: 8, Found: "register"}
 	if got := k.Sample([]uint64{address}); got[0] != want {
 		t.Errorf("got %+v, want %+v", got[0], want)
 	}
@@ -302,7 +303,9 @@ func TestKernelStack(t *testing.T) {
 		if err != nil || at < 0 {
 			t.Fatalf("%q: %v", m[0], err)
 		}
-		want = append(want, recording.Frame{Function: m[1], Binary: "[kernel]", Offset: lines[at].address + offset - 1 - base})
+		want = append(want, recording.Frame{
+			Function: m[1], Binary: "[kernel]", Offset: lines[at].address + offset - 1 - base, Found: "kernel unwinder",
+		})
 	}
 	if len(want) < 4 {
 		t.Fatalf("/proc/PID/stack says\n%s", text)
