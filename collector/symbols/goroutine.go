@@ -152,7 +152,8 @@ func (p *Process) Function(startPC uint64) string {
 	return printedName(cString(f.lines.names, uint64(f.lines.record32(function, funcNameOff)), maxName))
 }
 
-// Creator names the function whose go statement made a goroutine, by g.gopc, the return address of that statement.
+// Creator names the function whose go statement made a goroutine, by g.gopc, the return address of that statement. It is
+// empty where no function is known, and of the main goroutine: assembly makes it.
 func (p *Process) Creator(goPC uint64) string {
 	p.symbolizer.mu.Lock()
 	defer p.symbolizer.mu.Unlock()
