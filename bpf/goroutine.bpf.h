@@ -33,45 +33,56 @@ static __always_inline struct go_runtime *runtime_of(struct task_struct *task)
 	return runtime->mm == mm ? runtime : 0;
 }
 
-/* The address of the g of the goroutine on the current thread, GOID_SCHEDULER if the runtime runs none there, or 0: not
- * a thread of Go's, or it could not be read. The thread's own g may be one of the runtime's, for its system stack or for
- * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
-static __always_inline __u64 goroutine_running(struct task_struct *task, const struct go_runtime *runtime)
-{
-	__u64 g, m = 0, running = 0;
+/* The words of a g from g.m on: g.goid is among them, and one read costs less than two. */
+#define G_WORDS 16
 
-	if (!bpf_core_field_exists(task->thread.fsbase))
-		return 0;
+struct running {
+	__u64 g;    /* its address, GOID_SCHEDULER if the runtime runs none here, 0: not a thread of Go's, or not readable */
+	__u64 goid;
+};
+
+/* The goroutine on the current thread. The thread's own g may be one of the runtime's, for its system stack or for
+ * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
+static __always_inline bool running_read(struct running *running, struct task_struct *task, const struct go_runtime *runtime)
+{
+	__u32 word = (runtime->g_goid - runtime->g_m) / 8;
+	__u64 words[G_WORDS];
+	__u64 g;
+
+	running->g = running->goid = 0;
 	if (!user_word(&g, task->thread.fsbase + runtime->tls))
-		goto lost;
-	if (g && !user_word(&m, g + runtime->g_m))
-		goto lost;
-	if (!m) /* a thread made by C, or before its first instruction */
-		return 0;
-	if (!user_word(&running, m + runtime->m_curg))
-		goto lost;
-	return running ? running : GOID_SCHEDULER;
-lost:
-	lose(LOSS_GOROUTINE_READ);
-	return 0;
+		return false;
+	if (!g) /* a thread made by C, or before its first instruction */
+		return true;
+	if (bpf_probe_read_user(words, sizeof(words), (void *)(g + runtime->g_m)))
+		return false;
+	if (!words[0])
+		return true;
+	if (!user_word(&running->g, words[0] + runtime->m_curg))
+		return false;
+	if (!running->g) {
+		running->g = running->goid = GOID_SCHEDULER;
+		return true;
+	}
+	if (running->g != g || word >= G_WORDS)
+		return user_word(&running->goid, running->g + runtime->g_goid);
+	running->goid = words[word];
+	return true;
 }
 
 /* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. */
 static __always_inline __u64 goroutine_of(struct task_struct *task)
 {
 	struct go_runtime *runtime = runtime_of(task);
-	__u64 g, goid;
+	struct running running;
 
-	if (!runtime)
+	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
 		return 0;
-	g = goroutine_running(task, runtime);
-	if (!g || g == GOID_SCHEDULER)
-		return g;
-	if (!user_word(&goid, g + runtime->g_goid)) {
+	if (!running_read(&running, task, runtime)) {
 		lose(LOSS_GOROUTINE_READ);
 		return 0;
 	}
-	return goid;
+	return running.goid;
 }
 
 /* Reads what is told of a goroutine. */
@@ -90,17 +101,16 @@ static __always_inline void goroutine_note(__u32 pid, __u64 goid)
 	struct goroutine_key key = { .goid = goid, .pid = pid };
 	struct goroutine goroutine = {};
 	struct go_runtime *runtime;
-	__u64 g, now;
+	struct running running;
 
 	if (!goid || goid == GOID_SCHEDULER || task->tgid != pid || bpf_map_lookup_elem(&goroutines, &key))
 		return;
 	runtime = runtime_of(task);
-	if (!runtime)
+	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
 		return;
-	g = goroutine_running(task, runtime);
-	if (!g || g == GOID_SCHEDULER || !user_word(&now, g + runtime->g_goid) || now != goid)
+	if (!running_read(&running, task, runtime) || running.goid != goid)
 		return;
-	if (!goroutine_read(&goroutine, g, runtime))
+	if (!goroutine_read(&goroutine, running.g, runtime))
 		lose(LOSS_GOROUTINE_READ);
 	else if (bpf_map_update_elem(&goroutines, &key, &goroutine, BPF_NOEXIST) &&
 		 !bpf_map_lookup_elem(&goroutines, &key))

@@ -17,9 +17,9 @@ import (
 	"github.com/weft-profiler/weft/collector/symbols"
 )
 
-// goProgram is a build of testdata/goroutines that stands at its gate, its goroutines watched.
+// goProgram is a build of testdata/goroutines that stands at its gate.
 type goProgram struct {
-	t          *testing.T
+	t          testing.TB
 	probes     *bpf.Probes
 	names      *symbols.Process
 	goroutines *goroutines
@@ -28,7 +28,21 @@ type goProgram struct {
 	out        *bufio.Reader
 }
 
-func startGoProgram(t *testing.T, options bpf.Options, binary string) *goProgram {
+// startGoProgram starts a build and has its goroutines watched.
+func startGoProgram(t testing.TB, options bpf.Options, binary string, args ...string) *goProgram {
+	t.Helper()
+	p := openGoProgram(t, options, binary, args...)
+	var err error
+	if p.goroutines, err = watchGoroutines(p.probes, p.names, p.pid); err != nil {
+		t.Fatal(err)
+	}
+	if p.goroutines == nil {
+		t.Fatal("not a Go program")
+	}
+	return p
+}
+
+func openGoProgram(t testing.TB, options bpf.Options, binary string, args ...string) *goProgram {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: BPF programs are loaded")
@@ -43,19 +57,13 @@ func startGoProgram(t *testing.T, options bpf.Options, binary string) *goProgram
 	}
 	t.Cleanup(func() { probes.Close() })
 	p := &goProgram{t: t, probes: probes}
-	p.start(binary)
+	p.start(binary, args...)
 	s := symbols.New("/proc")
 	t.Cleanup(func() { s.Close() })
 	if p.names, err = s.Process(p.pid); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.names.Close() })
-	if p.goroutines, err = watchGoroutines(probes, p.names, p.pid); err != nil {
-		t.Fatal(err)
-	}
-	if p.goroutines == nil {
-		t.Fatal("not a Go program")
-	}
 	if err := probes.OpenGate(Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -63,12 +71,12 @@ func startGoProgram(t *testing.T, options bpf.Options, binary string) *goProgram
 }
 
 // start starts the program as a target and waits until it stands at its gate.
-func (p *goProgram) start(binary string) {
+func (p *goProgram) start(binary string, args ...string) {
 	p.t.Helper()
 	if err := p.probes.Adopt(os.Getpid()); err != nil {
 		p.t.Fatal(err)
 	}
-	cmd := exec.Command(binary)
+	cmd := exec.Command(binary, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -164,7 +172,7 @@ var goroutineVariants = []struct {
 	{name: "cgo static stripped", cgo: true, args: []string{"-ldflags=-linkmode=external -extldflags=-static -s -w"}},
 }
 
-func buildGoroutines(t *testing.T, cgo bool, args ...string) string {
+func buildGoroutines(t testing.TB, cgo bool, args ...string) string {
 	t.Helper()
 	enabled := 0
 	if cgo {
@@ -296,4 +304,34 @@ func TestLossOfGoroutines(t *testing.T) {
 	if calls != 7*11+16*5+4*3+16 || len(ids) != 28 {
 		t.Errorf("%d calls of %d goroutines", calls, len(ids))
 	}
+}
+
+// BenchmarkGoroutine is what it costs a socket event with its stack to find the goroutine: its mean with a known runtime
+// less that without.
+func BenchmarkGoroutine(b *testing.B) {
+	binary := buildGoroutines(b, false)
+	for b.Loop() {
+		without := openGoProgram(b, bpf.Options{}, binary, "200000").transferNS()
+		with := startGoProgram(b, bpf.Options{}, binary, "200000").transferNS()
+		b.ReportMetric(with-without, "bpf-ns/event")
+		b.Logf("%.0f ns with the goroutine, %.0f ns without", with, without)
+	}
+}
+
+// transferNS runs the program and gives the mean of its socket events.
+func (p *goProgram) transferNS() float64 {
+	p.t.Helper()
+	p.work()
+	costs, err := p.probes.Costs()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var runs, ns uint64
+	for _, c := range costs {
+		if strings.HasSuffix(c.Program, "_length") || strings.HasSuffix(c.Program, "msg") {
+			runs, ns = runs+c.Runs, ns+c.RunNS
+		}
+	}
+	p.probes.Close()
+	return float64(ns) / float64(runs)
 }

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,12 @@ func main() {
 	in := bufio.NewReader(os.Stdin)
 	fmt.Println("ready")
 	in.ReadString('\n')
+	if len(os.Args) > 1 {
+		exchange(os.Args[1])
+		fmt.Println("done")
+		in.ReadString('\n')
+		return
+	}
 	var done sync.WaitGroup
 	feeds := spawn(&done)
 	time.Sleep(100 * time.Millisecond) // the readers block, and the runtime has to make threads
@@ -69,6 +76,21 @@ func reader(fd int, done *sync.WaitGroup) {
 func write(fd, times int, piece []byte) {
 	for i := 0; i < times; i++ {
 		if n, err := syscall.Write(fd, piece); n != len(piece) {
+			panic(err)
+		}
+	}
+}
+
+// exchange writes and reads one byte as often as is said.
+func exchange(times string) {
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		panic(err)
+	}
+	ends, piece := pair(), make([]byte, 1)
+	for i := 0; i < n; i++ {
+		write(ends[0], 1, piece)
+		if n, err := syscall.Read(ends[1], piece); n != 1 {
 			panic(err)
 		}
 	}
