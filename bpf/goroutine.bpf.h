@@ -33,27 +33,41 @@ static __always_inline struct go_runtime *runtime_of(struct task_struct *task)
 	return runtime->mm == mm ? runtime : 0;
 }
 
-/* The address of the g of the goroutine on the current thread, GOID_SCHEDULER if the runtime runs none there, or 0: not
- * a thread of Go's, or it could not be read. The thread's own g may be one of the runtime's, for its system stack or for
- * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
-static __always_inline __u64 goroutine_running(struct task_struct *task, const struct go_runtime *runtime)
-{
-	__u64 g, m = 0, running = 0;
+/* The words of a g from g.m on: g.goid is among them, and one read costs less than two. */
+#define G_WORDS 16
 
-	if (!bpf_core_field_exists(task->thread.fsbase))
-		return 0;
+struct running {
+	__u64 g;    /* its address, GOID_SCHEDULER if the runtime runs none here, 0: not a thread of Go's, or not readable */
+	__u64 goid;
+};
+
+/* The goroutine on the current thread. The thread's own g may be one of the runtime's, for its system stack or for
+ * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
+static __always_inline bool running_read(struct running *running, struct task_struct *task, const struct go_runtime *runtime)
+{
+	__u32 word = (runtime->g_goid - runtime->g_m) / 8;
+	__u64 words[G_WORDS];
+	__u64 g;
+
+	running->g = running->goid = 0;
 	if (!user_word(&g, task->thread.fsbase + runtime->tls))
-		goto lost;
-	if (g && !user_word(&m, g + runtime->g_m))
-		goto lost;
-	if (!m) /* a thread made by C, or before its first instruction */
-		return 0;
-	if (!user_word(&running, m + runtime->m_curg))
-		goto lost;
-	return running ? running : GOID_SCHEDULER;
-lost:
-	lose(LOSS_GOROUTINE_READ);
-	return 0;
+		return false;
+	if (!g) /* a thread made by C, or before its first instruction */
+		return true;
+	if (bpf_probe_read_user(words, sizeof(words), (void *)(g + runtime->g_m)))
+		return false;
+	if (!words[0])
+		return true;
+	if (!user_word(&running->g, words[0] + runtime->m_curg))
+		return false;
+	if (!running->g) {
+		running->g = running->goid = GOID_SCHEDULER;
+		return true;
+	}
+	if (running->g != g || word >= G_WORDS)
+		return user_word(&running->goid, running->g + runtime->g_goid);
+	running->goid = words[word];
+	return true;
 }
 
 /* Notes what is told of a goroutine, at its first event. */
@@ -75,18 +89,17 @@ static __always_inline __u64 goroutine_of(struct task_struct *task)
 {
 	struct go_runtime *runtime = runtime_of(task);
 	struct goroutine_key key = { .pid = task->tgid };
-	__u64 g;
+	struct running running;
 
-	if (!runtime)
+	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
 		return 0;
-	g = goroutine_running(task, runtime);
-	if (!g || g == GOID_SCHEDULER)
-		return g;
-	if (!user_word(&key.goid, g + runtime->g_goid)) {
+	if (!running_read(&running, task, runtime)) {
 		lose(LOSS_GOROUTINE_READ);
 		return 0;
 	}
-	goroutine_note(&key, g, runtime);
+	key.goid = running.goid;
+	if (key.goid && key.goid != GOID_SCHEDULER)
+		goroutine_note(&key, running.g, runtime);
 	return key.goid;
 }
 

@@ -39,6 +39,10 @@ func (w *Watch) collectStacks() error {
 	if err != nil {
 		return err
 	}
+	if err := w.gos.take(w.c.probes); err != nil {
+		return err
+	}
+	w.loseGoroutines()
 	w.settle(weights)
 	if _, err := w.c.kernelNames(); err != nil {
 		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "names of the kernel's functions", Reason: err.Error()})
@@ -49,6 +53,14 @@ func (w *Watch) collectStacks() error {
 		w.stacks = append(w.stacks, n.stacks(key, weight)...)
 	}
 	return nil
+}
+
+func (w *Watch) loseGoroutines() {
+	if w.gos != nil && w.gos.unlisted > 0 {
+		w.trial.Lost = append(w.trial.Lost, recording.Loss{
+			Cause: "goroutines_list_full", Count: w.gos.unlisted, Detail: "goroutines have no function that they began with; what they did is charged",
+		})
+	}
 }
 
 // offCPU is what a tid's threads were off the CPU for, by their own times.
@@ -144,11 +156,12 @@ func (n *namer) close() {
 func (n *namer) stacks(key bpf.WeightKey, w bpf.Weight) []recording.Stack {
 	of := n.name(key)
 	stack := recording.Stack{
-		Kind:   kinds[key.Kind],
-		Thread: fmt.Sprintf("%s/%d", n.threads[int(key.Tid)], key.Tid),
-		Frames: of.frames,
-		Cut:    of.cut,
-		Values: n.w.values(key.Kind, w),
+		Kind:      kinds[key.Kind],
+		Thread:    fmt.Sprintf("%s/%d", n.threads[int(key.Tid)], key.Tid),
+		Goroutine: n.w.gos.of(key),
+		Frames:    of.frames,
+		Cut:       of.cut,
+		Values:    n.w.values(key.Kind, w),
 	}
 	if key.Tid == 0 {
 		stack.Thread = "" // of another process

@@ -16,6 +16,7 @@ import (
 
 // truth is what testdata/truth says it did: see there.
 type truth struct {
+	Goid int64 `json:"goid"` // of the main goroutine
 	Naps []struct {
 		Function string `json:"function"`
 		Callers  string `json:"callers"`
@@ -82,6 +83,7 @@ func TestStacksAreTrue(t *testing.T) {
 			p.checkNaps(t)
 			p.checkBytes(t)
 			p.checkAsks(t)
+			p.checkGoroutines(t)
 			p.checkTotals(t)
 		})
 	}
@@ -277,6 +279,34 @@ func (p *played) checkAsks(t *testing.T) {
 		if socket.SentBytes != a.Sent || socket.RecvBytes != a.Received {
 			t.Errorf("%s sent %d bytes and received %d, want %d and %d", a.Function, socket.SentBytes, socket.RecvBytes, a.Sent, a.Received)
 		}
+	}
+}
+
+// checkGoroutines compares what each goroutine sent, by its number, and what it and its maker are called. What no
+// goroutine did is the scheduler's.
+func (p *played) checkGoroutines(t *testing.T) {
+	t.Helper()
+	sent := map[recording.Goroutine]int64{}
+	var scheduler int64
+	for _, s := range p.stacks {
+		if s.Kind == recording.KindSocket {
+			sent[s.Goroutine] += s.Values.SentBytes
+		}
+		if s.Goroutine.Entry == recording.SchedulerGoroutine {
+			scheduler += s.Values.BlockedNS
+		}
+		if s.Kind == recording.KindOffCPU && passes(s, "doSteps") && s.Goroutine.ID != uint64(p.truth.Goid) {
+			t.Errorf("%+v waited in doSteps, want goroutine %d", s.Goroutine, p.truth.Goid)
+		}
+	}
+	for _, w := range p.truth.Workers {
+		g := recording.Goroutine{ID: uint64(w.Goid), Entry: "main." + w.Entry, Creator: "main." + w.Creator, Parent: uint64(w.Parent)}
+		if sent[g] != w.Sent || w.Sent == 0 {
+			t.Errorf("%+v sent %d bytes, want %d; all: %v", g, sent[g], w.Sent, sent)
+		}
+	}
+	if len(p.truth.Workers) == 0 || scheduler == 0 {
+		t.Errorf("%d workers, and the scheduler was blocked for %d ns", len(p.truth.Workers), scheduler)
 	}
 }
 

@@ -20,7 +20,8 @@ type file struct {
 	id      string // build id
 	lines   *lineTable
 	symbols *symbolTable
-	problem error // why names are missing
+	problem error    // why names are missing
+	program *program // of a main program that was asked for its goroutines
 }
 
 func newFile(source io.ReaderAt, size int64, close func() error) *file {

@@ -48,7 +48,7 @@ func openLineTable(im *image) (t *lineTable, ok bool, err error) {
 	if err != nil {
 		return nil, true, err
 	}
-	t.text = mod[moduleText]
+	t.text, t.gofunc = mod[moduleText], mod[moduleGofunc]
 	return t, true, readInline(im, t, mod[moduleGofunc])
 }
 

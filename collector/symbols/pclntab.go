@@ -59,6 +59,7 @@ const (
 type lineTable struct {
 	size      int64  // bytes of memory held
 	text      uint64 // address that entries count from
+	gofunc    uint64 // address of go:func.*
 	quantum   uint64 // pcs count in this
 	names     string
 	units     string
