@@ -295,8 +295,8 @@ func (p *played) checkGoroutines(t *testing.T) {
 		if s.Goroutine.Entry == recording.SchedulerGoroutine {
 			scheduler += s.Values.BlockedNS
 		}
-		if s.Kind == recording.KindOffCPU && passes(s, "doSteps") && s.Goroutine.ID != uint64(p.truth.Goid) {
-			t.Errorf("%+v waited in doSteps, want goroutine %d", s.Goroutine, p.truth.Goid)
+		if s.Kind == recording.KindOffCPU && passes(s, "middle") && s.Goroutine.ID != uint64(p.truth.Goid) {
+			t.Errorf("%+v waited in middle, want goroutine %d", s.Goroutine, p.truth.Goid)
 		}
 	}
 	for _, w := range p.truth.Workers {
