@@ -128,6 +128,8 @@ var probeFrames = []struct {
 	{"__bpf_trace_", false},
 	{"__traceiter_", false},
 	{"__probestub_", false},
+	{"call_trace_sock_", false}, // functions that do nothing but pass the tracepoint (net/socket.c, mm/memory.c)
+	{"mm_trace_rss_stat", false},
 	{"trace_call_bpf", false}, // classic tracepoints, kprobes
 	{"perf_trace_", false},
 	{"trace_event_raw_event_", false},

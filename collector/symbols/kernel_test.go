@@ -116,7 +116,9 @@ ffffffff81000200 T do_alias
 ffffffff81000300 t __traceiter_sched_switch
 ffffffff81000400 T bpf_trace_run4
 ffffffff81000500 T bpf_prog_free
+ffffffff81000600 t call_trace_sock_send_length.constprop.0
 ffffffff81000600 D jiffies
+ffffffff81000700 t sock_write_iter
 ffffffff81001000 T _etext
 ffffffffc0202000 t nft_second	[nf_tables]
 ffffffffc0201000 t nft_first	[nf_tables]
@@ -150,7 +152,7 @@ func TestKernelSmall(t *testing.T) {
 		{0xffffffff810000ff, "__schedule", "[kernel]", 0xff},
 		{0xffffffff81000100, "vfs_read", "[kernel]", 0x100},
 		{0xffffffff81000210, "do_alias", "[kernel]", 0x210},
-		{0xffffffff81000fff, "bpf_prog_free", "[kernel]", 0xfff},
+		{0xffffffff81000fff, "sock_write_iter", "[kernel]", 0xfff},
 		{0xffffffff81001000, "[kernel]+0x1000", "[kernel]", 0x1000},
 		{0xffffffffc0201004, "nft_first", "[nf_tables]", 4},
 		{0xffffffffc0202004, "nft_second", "[nf_tables]", 0x1004},
@@ -180,6 +182,7 @@ func TestKernelProbeFrames(t *testing.T) {
 		program, stack = 0xffffffffc0400020, 0xffffffffc0400120
 		nameless       = 0xffffffff80000000
 		free           = 0xffffffff81000510
+		call, write    = 0xffffffff81000610, 0xffffffff81000710
 	)
 	k := smallKernel(t, smallKallsyms)
 	for _, tt := range []struct {
@@ -189,6 +192,7 @@ func TestKernelProbeFrames(t *testing.T) {
 	}{
 		{"in a program", []uint64{stack, program, run, iter, schedule, read}, "__schedule vfs_read"},
 		{"programs without names", []uint64{nameless, nameless, run, iter, schedule}, "__schedule"},
+		{"a tracepoint in a function of its own", []uint64{program, run, iter, call, write}, "sock_write_iter"},
 		{"no probe", []uint64{schedule, read}, "__schedule vfs_read"},
 		{"no name and no probe", []uint64{nameless, schedule}, "[kernel]+0xffffffffff000000 __schedule"},
 		{"the kernel's own function", []uint64{free, read}, "bpf_prog_free vfs_read"},
