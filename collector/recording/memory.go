@@ -9,7 +9,6 @@ type Memory struct {
 	BoundBytes     int64 `json:"bound_bytes"`      // the peak may be wrong by so much, either way; 0: it is exact
 	GrownBytes     int64 `json:"grown_bytes"`      // sum of all growth, gross, which stacks of rss must add up to; 0 where it was not counted, bytes
 	Foreign        int64 `json:"foreign"`          // changes made while no thread of the program was current (reclaim), counted in the figures, count
-	GrownBytes     int64 `json:"grown_bytes"`      // sum of all growth, gross, which stacks of rss must add up to; 0 where it was not counted, bytes
 }
 
 // Parts that memory is made of: names of Part.
