@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -91,7 +92,7 @@ func (p *Process) fileOf(info *unix.Stat_t) *file {
 	return nil
 }
 
-func (g *program) read(exe *os.File, size int64, f *file) error {
+func (g *program) read(exe io.ReaderAt, size int64, f *file) error {
 	if f.lines == nil {
 		if f.problem != nil {
 			return fmt.Errorf("%w: %w", ErrNotGo, f.problem)

@@ -13,31 +13,47 @@ import (
 
 // Bounds on DWARF, which is the longest part of a binary. Beyond them the table has to do.
 const (
-	maxDWARF        = 64 << 20 // bytes of a section, decompressed
-	maxDWARFUnits   = 1 << 16  // compilation units
-	maxDWARFEntries = 1 << 20  // entries looked at
+	maxDWARF       = 64 << 20 // bytes of a section, decompressed
+	maxAbbrev      = 1 << 20  // bytes of .debug_abbrev: what an entry consists of, of which it has any number
+	maxDWARFUnits  = 1 << 16  // compilation units
+	maxDWARFFields = 8 << 20  // entries and their attributes looked at
 )
+
+var dwarfSections = []string{
+	".debug_abbrev", ".debug_info", ".debug_str", ".debug_line_str", ".debug_str_offsets", ".debug_addr", ".debug_rnglists",
+}
 
 var errNoFields = errors.New("no runtime.g and runtime.m")
 
 // fieldsByDWARF reads the offsets from the types of the package runtime.
 func fieldsByDWARF(im *image) (Fields, error) {
-	data, info, err := im.dwarf()
+	sections := map[string][]byte{}
+	for _, name := range dwarfSections {
+		b, err := im.debugSection(name)
+		if err != nil {
+			return Fields{}, fmt.Errorf("%s: %w", name, err)
+		}
+		sections[name] = b
+	}
+	return fieldsIn(sections)
+}
+
+func fieldsIn(sections map[string][]byte) (Fields, error) {
+	data, err := newDWARF(sections)
 	if err != nil {
 		return Fields{}, err
 	}
-	reader := data.Reader()
-	left := maxDWARFEntries
-	for at := range units(info) {
+	reader := entries{Reader: data.Reader(), left: maxDWARFFields}
+	for at := range units(sections[".debug_info"]) {
 		reader.Seek(at)
-		unit, err := reader.Next()
+		unit, err := reader.next()
 		if err != nil {
 			return Fields{}, fmt.Errorf("unit at %#x: %w", at, err)
 		}
 		if unit == nil || unit.Tag != dwarf.TagCompileUnit || unit.Val(dwarf.AttrName) != "runtime" {
 			continue
 		}
-		offsets, err := structs(reader, &left)
+		offsets, err := structs(&reader)
 		if err != nil {
 			return Fields{}, err
 		}
@@ -48,31 +64,41 @@ func fieldsByDWARF(im *image) (Fields, error) {
 	return Fields{}, errNoFields
 }
 
-// dwarf gives what debug/dwarf needs to read entries, and the section of them.
-func (im *image) dwarf() (*dwarf.Data, []byte, error) {
-	sections := map[string][]byte{}
-	for _, name := range []string{".debug_abbrev", ".debug_info", ".debug_str", ".debug_line_str", ".debug_str_offsets",
-		".debug_addr", ".debug_rnglists"} {
-		b, err := im.debugSection(name)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
-		}
-		sections[name] = b
+// entries reads so many and no more.
+type entries struct {
+	*dwarf.Reader
+	left int
+}
+
+func (r *entries) next() (*dwarf.Entry, error) {
+	if r.left < 0 {
+		return nil, fmt.Errorf("%w: more than %d entries and attributes", ErrNotSupported, maxDWARFFields)
 	}
-	info := sections[".debug_info"]
-	if info == nil || sections[".debug_abbrev"] == nil {
-		return nil, nil, fmt.Errorf("%w: there is none", ErrNotSupported)
+	e, err := r.Next()
+	if e != nil {
+		r.left -= 1 + len(e.Field)
 	}
-	data, err := dwarf.New(sections[".debug_abbrev"], nil, nil, info, nil, nil, nil, sections[".debug_str"])
+	return e, err
+}
+
+func newDWARF(sections map[string][]byte) (*dwarf.Data, error) {
+	abbrev, info := sections[".debug_abbrev"], sections[".debug_info"]
+	if info == nil || abbrev == nil {
+		return nil, fmt.Errorf("%w: there is none", ErrNotSupported)
+	}
+	if len(abbrev) > maxAbbrev {
+		return nil, fmt.Errorf("%w: .debug_abbrev of %d bytes", ErrNotSupported, len(abbrev))
+	}
+	data, err := dwarf.New(abbrev, nil, nil, info, nil, nil, nil, sections[".debug_str"])
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, name := range []string{".debug_line_str", ".debug_str_offsets", ".debug_addr", ".debug_rnglists"} {
+	for _, name := range dwarfSections[3:] { // those of DWARF 5
 		if err := data.AddSection(name, sections[name]); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return data, info, nil
+	return data, nil
 }
 
 // debugSection reads a section that may be compressed, nil where there is none.
@@ -143,14 +169,11 @@ func units(info []byte) func(yield func(dwarf.Offset) bool) {
 }
 
 // structs reads a unit's children: of runtime.g and runtime.m, each field's offset by "g.name" and "m.name".
-func structs(r *dwarf.Reader, left *int) (map[string]uint32, error) {
+func structs(r *entries) (map[string]uint32, error) {
 	offsets := map[string]uint32{}
 	depth, in := 1, ""
 	for depth > 0 {
-		if *left--; *left < 0 {
-			return nil, fmt.Errorf("%w: more than %d entries", ErrNotSupported, maxDWARFEntries)
-		}
-		e, err := r.Next()
+		e, err := r.next()
 		if err != nil {
 			return nil, err
 		}

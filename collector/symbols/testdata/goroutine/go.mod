@@ -1,3 +1,3 @@
-module goroutine
+module example.com/goroutine
 
 go 1.20
