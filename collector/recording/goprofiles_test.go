@@ -68,12 +68,16 @@ func waitForTest(t *testing.T) map[string][]byte {
 	done.Wait()
 	var m sync.Mutex
 	m.Lock()
-	done.Go(func() { m.Lock(); m.Unlock() })
+	held := false
+	done.Go(func() { m.Lock(); held = true; m.Unlock() })
 	for waits := false; !waits; time.Sleep(time.Millisecond) {
 		waits = strings.Contains(string(stacks()), "sync.(*Mutex).Lock")
 	}
 	unlockForTest(&m)
 	done.Wait()
+	if !held {
+		t.Error("the lock was not taken")
+	}
 	told[BlockProfile], told[MutexProfile] = lookup(t, "block"), lookup(t, "mutex")
 	return told
 }
