@@ -137,7 +137,7 @@ func (p *goProgram) weights() []charged {
 	for key, weight := range weights {
 		one := charged{kind: key.Kind, goroutine: p.goroutines.of(key), Weight: weight}
 		raw := stacks[key.Stack]
-		frames, _ := p.names.Stack(raw.Frames[raw.Kernel:raw.Len])
+		frames, _ := p.names.Stack(raw.User)
 		for _, f := range frames {
 			one.functions = append(one.functions, f.Function)
 		}
