@@ -21,10 +21,10 @@ func payerColumns() []string {
 		recording.KindOffCPU, recording.KindRSS, recording.KindCPU}
 }
 
-// payersAbout is how the table of who pays is to be read. docs/metrics.md has the same.
-const payersAbout = "Each figure is what the function and everything that it called came to in one profiled trial (the mean over them); " +
-	"the smaller figure is its own part, without its callees. Functions stand in the order of their greatest share of a column. " +
-	"Of functions that are in exactly the same stacks only the innermost is named, and the kernel's are left out: what they cost is in their callers."
+// payersAbout is how the table of who pays is to be read. docs/metrics.md has it too.
+const payersAbout = "Each figure is what the function and everything that it called came to in one profiled trial, the mean over them. " +
+	"Functions stand in the order of their greatest share of a column. Of functions that are in exactly the same stacks only the " +
+	"innermost is named, and the kernel's are left out: what they cost is in their callers."
 
 // payers is who pays in one model, by function.
 type payers struct {
@@ -299,7 +299,7 @@ func writeLines(b *strings.Builder, sentence string) {
 type payerFigure struct {
 	Sort string // the raw figure, "" where there is none
 	Text string
-	Self string
+	Self string // "" where it has no part of its own
 }
 
 // Figures are a function's, by kind.
@@ -307,7 +307,10 @@ func (p *payers) Figures(f payer) []payerFigure {
 	list := make([]payerFigure, len(p.Kinds))
 	for k, kind := range p.Kinds {
 		if f.Total[k] > 0 {
-			list[k] = payerFigure{strconv.FormatFloat(f.Total[k], 'g', -1, 64), format(kind.Unit, f.Total[k]), format(kind.Unit, f.Self[k])}
+			list[k] = payerFigure{Sort: strconv.FormatFloat(f.Total[k], 'g', -1, 64), Text: format(kind.Unit, f.Total[k])}
+			if f.Self[k] > 0 {
+				list[k].Self = format(kind.Unit, f.Self[k])
+			}
 		}
 	}
 	return list
