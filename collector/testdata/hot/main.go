@@ -152,19 +152,23 @@ func dial() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	go func() {
-		peer, err := l.Accept()
-		if err == nil {
-			_, err = io.Copy(io.Discard, peer)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "hot: listen:", err)
-			os.Exit(1)
-		}
-	}()
 	c, err := net.Dial("tcp", l.Addr().String())
-	return c, err
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	peer, err := l.Accept()
+	if err := errors.Join(err, l.Close()); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	go discard(peer)
+	return c, nil
+}
+
+func discard(peer net.Conn) {
+	if _, err := io.Copy(io.Discard, peer); err != nil {
+		fmt.Fprintln(os.Stderr, "hot: receive:", err)
+		os.Exit(1)
+	}
 }
 
 // Clocks of clock_gettime(2): CPU time of the process and of the calling thread, in ns.
