@@ -3,7 +3,8 @@
 //
 //	hot [-for 10s] [-wait]
 //
-// With -wait it says "ready" and waits for a line of its input first. At the end it prints one line of JSON: the CPU time
+// With -wait it says "ready" and waits for a line of its input first, and in the end for that to end, so that a profiler
+// that names addresses late still can. When done it prints one line of JSON: the CPU time
 // that each function had (CLOCK_THREAD_CPUTIME_ID around its calls), the time napped and the bytes sent.
 package main
 
@@ -37,10 +38,10 @@ type share struct {
 type told struct {
 	PID       int     `json:"pid"`
 	Shares    []share `json:"shares"`
-	CPUNS     int64   `json:"cpu_ns"` // of all of them
-	ProcessNS int64   `json:"process_cpu_ns"`
-	NapNS     int64   `json:"nap_ns"` // asleep in snooze, by the wall clock
-	Sent      int64   `json:"sent"`   // bytes by chat
+	CPUNS     int64   `json:"cpu_ns"`         // of all of them
+	ProcessNS int64   `json:"process_cpu_ns"` // of the process, from the first of them to the last
+	NapNS     int64   `json:"nap_ns"`         // asleep in snooze, by the wall clock
+	Sent      int64   `json:"sent"`           // bytes by chat
 	Rounds    int64   `json:"rounds"`
 }
 
@@ -60,9 +61,10 @@ func run(length time.Duration, wait bool) error {
 	if err != nil {
 		return err
 	}
+	input := bufio.NewReader(os.Stdin)
 	if wait {
 		fmt.Println("ready")
-		if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		if _, err := input.ReadString('\n'); err != nil {
 			return fmt.Errorf("wait for a line: %w", err)
 		}
 	}
@@ -71,6 +73,7 @@ func run(length time.Duration, wait bool) error {
 		{Function: "hotD", Percent: 11, spin: hotD}, {Function: "hotE", Percent: 6, spin: hotE},
 	}}
 	text := make([]byte, sendBytes)
+	before := clock(clockProcess)
 	for end := time.Now().Add(length); time.Now().Before(end); t.Rounds++ {
 		for i := range t.Shares {
 			t.CPUNS += burn(&t.Shares[i], t.CPUNS)
@@ -81,8 +84,13 @@ func run(length time.Duration, wait bool) error {
 			return errors.Join(err, c.Close())
 		}
 	}
-	t.ProcessNS = clock(clockProcess)
-	return errors.Join(json.NewEncoder(os.Stdout).Encode(t), c.Close())
+	t.ProcessNS = clock(clockProcess) - before
+	err = errors.Join(json.NewEncoder(os.Stdout).Encode(t), c.Close())
+	if wait {
+		_, more := io.Copy(io.Discard, input)
+		err = errors.Join(err, more)
+	}
+	return err
 }
 
 // burn lets a function have what it lacks of its share of all so far, at most a slice.
