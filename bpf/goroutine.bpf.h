@@ -5,7 +5,7 @@
 #ifndef WEFT_GOROUTINE_BPF_H
 #define WEFT_GOROUTINE_BPF_H
 
-#include "maps.bpf.h"
+#include "target.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -93,28 +93,53 @@ static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g,
 	       (!runtime->g_parent || user_word(&goroutine->parent, g + runtime->g_parent));
 }
 
+static __always_inline void goroutine_list(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
+{
+	struct goroutine goroutine = {};
+
+	if (bpf_map_lookup_elem(&goroutines, key))
+		return;
+	if (!goroutine_read(&goroutine, g, runtime))
+		lose(LOSS_GOROUTINE_READ);
+	else if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key))
+		lose(LOSS_GOROUTINES);
+}
+
+/* Notes on the account of the thread whose it is. */
+static __always_inline void thread_note(struct task_struct *task, const struct running *running,
+					const struct go_runtime *runtime)
+{
+	struct thread *thread = thread_of(task);
+	__u64 locked = 0;
+
+	if (!thread)
+		return;
+	if (!thread->goid)
+		thread->goid = running->goid;
+	if (!user_word(&locked, running->g + runtime->g_lockedm))
+		lose(LOSS_GOROUTINE_READ);
+	else if (locked)
+		thread->locked_goid = running->goid;
+}
+
 /* Notes the goroutine of the current thread, if that is the one that is meant: what is charged on behalf of another one
- * was noted when that one acted. */
+ * was noted when that one acted. With each first weight of a stack, so that it costs an event nothing. */
 static __always_inline void goroutine_note(__u32 pid, __u64 goid)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct goroutine_key key = { .goid = goid, .pid = pid };
-	struct goroutine goroutine = {};
 	struct go_runtime *runtime;
 	struct running running;
 
-	if (!goid || goid == GOID_SCHEDULER || task->tgid != pid || bpf_map_lookup_elem(&goroutines, &key))
+	if (!goid || goid == GOID_SCHEDULER || task->tgid != pid)
 		return;
 	runtime = runtime_of(task);
 	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
 		return;
 	if (!running_read(&running, task, runtime) || running.goid != goid)
 		return;
-	if (!goroutine_read(&goroutine, running.g, runtime))
-		lose(LOSS_GOROUTINE_READ);
-	else if (bpf_map_update_elem(&goroutines, &key, &goroutine, BPF_NOEXIST) &&
-		 !bpf_map_lookup_elem(&goroutines, &key))
-		lose(LOSS_GOROUTINES);
+	goroutine_list(&key, running.g, runtime);
+	thread_note(task, &running, runtime);
 }
 
 #endif

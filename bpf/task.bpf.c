@@ -10,6 +10,14 @@
 
 #include <bpf/bpf_tracing.h>
 
+/* The hash of the stack that was charged last. */
+static __always_inline __u64 stack_taken(__u32 buffer)
+{
+	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
+
+	return stack && stack->len ? stack->hash : 0;
+}
+
 static __always_inline void process_gone(__u32 pid)
 {
 	bpf_map_delete_elem(&targets, &pid);
@@ -22,6 +30,7 @@ SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid(), now;
+	struct thread *thread;
 	__u32 parent = pid_tgid >> 32, pid = task->tgid;
 	struct target *target = bpf_map_lookup_elem(&targets, &parent);
 	bool watched;
@@ -41,12 +50,14 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 		return 0;
 	}
 	now = bpf_ktime_get_ns();
-	if (!thread_begin(task, (__u32)pid_tgid, now))
+	thread = thread_begin(task, (__u32)pid_tgid, now);
+	if (!thread)
 		return 0;
 	if (collect_stacks && watched) {
 		struct weight one = { .count = 1 };
 
 		stack_charge(bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
+		thread->made_stack = stack_taken(0);
 	}
 	return 0;
 }
