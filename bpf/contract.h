@@ -117,6 +117,9 @@ struct thread {
 	__u32 creator_tid; /* 0 when it was there before weft */
 	__u32 leader;      /* 1: the process's first thread */
 	char comm[COMM_LEN];
+	__u64 made_stack;  /* hash of the stack of its making, 0: not taken */
+	__u64 goid;        /* of the goroutine that was seen on it first, 0: none */
+	__u64 locked_goid; /* of the one seen last that keeps it for itself (runtime.LockOSThread), 0: none */
 };
 
 /* What a thread does: on a CPU, ready for one, or blocked by a cause. An index of struct spent's sums. */
@@ -361,7 +364,9 @@ struct go_runtime {
 	__u32 g_parent;  /* parentGoid, from Go 1.21 */
 	__u32 g_gopc;
 	__u32 g_startpc;
+	__u32 g_lockedm; /* the thread that the goroutine keeps for itself */
 	__u32 m_curg;    /* of a field of runtime.m */
+	__u32 _pad;
 };
 
 /* Key of `goroutines`. A g is used again for another goroutine, a goid never. */
@@ -378,7 +383,7 @@ struct goroutine {
 	__u64 parent;   /* goid of the goroutine that made it, 0: not known */
 };
 
-_Static_assert(sizeof(struct go_runtime) == 40, "go_runtime");
+_Static_assert(sizeof(struct go_runtime) == 48, "go_runtime");
 _Static_assert(sizeof(struct goroutine_key) == 16, "goroutine_key");
 _Static_assert(sizeof(struct goroutine) == 24, "goroutine");
 
@@ -418,7 +423,7 @@ _Static_assert(sizeof(struct marks) == 8192, "marks");
 _Static_assert(sizeof(struct session) == 16, "session");
 _Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
-_Static_assert(sizeof(struct thread) == 112, "thread");
+_Static_assert(sizeof(struct thread) == 136, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
 _Static_assert(sizeof(struct thread_time) == 592, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");

@@ -5,7 +5,7 @@
 #ifndef WEFT_GOROUTINE_BPF_H
 #define WEFT_GOROUTINE_BPF_H
 
-#include "maps.bpf.h"
+#include "target.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -84,6 +84,23 @@ static __always_inline void goroutine_note(const struct goroutine_key *key, __u6
 		lose(LOSS_GOROUTINES);
 }
 
+/* Notes on the account of the thread whose it is. */
+static __always_inline void thread_note(struct task_struct *task, const struct running *running,
+					const struct go_runtime *runtime)
+{
+	struct thread *thread = thread_of(task);
+	__u64 locked = 0;
+
+	if (!thread)
+		return;
+	if (!thread->goid)
+		thread->goid = running->goid;
+	if (!user_word(&locked, running->g + runtime->g_lockedm))
+		lose(LOSS_GOROUTINE_READ);
+	else if (locked)
+		thread->locked_goid = running->goid;
+}
+
 /* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. */
 static __always_inline __u64 goroutine_of(struct task_struct *task)
 {
@@ -98,8 +115,10 @@ static __always_inline __u64 goroutine_of(struct task_struct *task)
 		return 0;
 	}
 	key.goid = running.goid;
-	if (key.goid && key.goid != GOID_SCHEDULER)
+	if (key.goid && key.goid != GOID_SCHEDULER) {
 		goroutine_note(&key, running.g, runtime);
+		thread_note(task, &running, runtime);
+	}
 	return key.goid;
 }
 

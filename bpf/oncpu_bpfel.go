@@ -58,7 +58,9 @@ type oncpuGoRuntime struct {
 	G_parent  uint32
 	G_gopc    uint32
 	G_startpc uint32
+	G_lockedm uint32
 	M_curg    uint32
+	Pad       uint32
 }
 
 type oncpuGoroutine struct {
@@ -145,6 +147,9 @@ type oncpuThread struct {
 	CreatorTid  uint32
 	Leader      uint32
 	Comm        [16]int8
+	MadeStack   uint64
+	Goid        uint64
+	LockedGoid  uint64
 }
 
 // Names of all BPF objects in the ELF.

@@ -91,7 +91,9 @@ type schedGoRuntime struct {
 	G_parent  uint32
 	G_gopc    uint32
 	G_startpc uint32
+	G_lockedm uint32
 	M_curg    uint32
+	Pad       uint32
 }
 
 type schedGoroutine struct {
@@ -191,6 +193,9 @@ type schedThread struct {
 	CreatorTid  uint32
 	Leader      uint32
 	Comm        [16]int8
+	MadeStack   uint64
+	Goid        uint64
+	LockedGoid  uint64
 }
 
 type schedThreadTime struct {

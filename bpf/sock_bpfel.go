@@ -122,7 +122,9 @@ type sockGoRuntime struct {
 	G_parent  uint32
 	G_gopc    uint32
 	G_startpc uint32
+	G_lockedm uint32
 	M_curg    uint32
+	Pad       uint32
 }
 
 type sockGoroutine struct {
@@ -217,6 +219,9 @@ type sockThread struct {
 	CreatorTid  uint32
 	Leader      uint32
 	Comm        [16]int8
+	MadeStack   uint64
+	Goid        uint64
+	LockedGoid  uint64
 }
 
 type sockTotals struct {

@@ -22,6 +22,7 @@ SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid(), now;
+	struct thread *thread;
 	__u32 parent = pid_tgid >> 32, pid = task->tgid;
 	struct target *target = bpf_map_lookup_elem(&targets, &parent);
 	bool watched;
@@ -41,12 +42,13 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 		return 0;
 	}
 	now = bpf_ktime_get_ns();
-	if (!thread_begin(task, (__u32)pid_tgid, now))
+	thread = thread_begin(task, (__u32)pid_tgid, now);
+	if (!thread)
 		return 0;
 	if (collect_stacks && watched) {
 		struct weight one = { .count = 1 };
 
-		stack_charge(0, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
+		thread->made_stack = stack_charge(0, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
 	}
 	return 0;
 }

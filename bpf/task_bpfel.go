@@ -66,7 +66,9 @@ type taskGoRuntime struct {
 	G_parent  uint32
 	G_gopc    uint32
 	G_startpc uint32
+	G_lockedm uint32
 	M_curg    uint32
+	Pad       uint32
 }
 
 type taskGoroutine struct {
@@ -172,6 +174,9 @@ type taskThread struct {
 	CreatorTid  uint32
 	Leader      uint32
 	Comm        [16]int8
+	MadeStack   uint64
+	Goid        uint64
+	LockedGoid  uint64
 }
 
 type taskThreadEvent struct {

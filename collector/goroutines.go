@@ -48,7 +48,8 @@ func watchGoroutines(probes *bpf.Probes, names *symbols.Process, pid int) (*goro
 
 func goRuntime(r symbols.Runtime) bpf.GoRuntime {
 	return bpf.GoRuntime{
-		Tls: r.TLS, G_m: r.M, G_goid: r.GoID, G_parent: r.Parent, G_gopc: r.GoPC, G_startpc: r.StartPC, M_curg: r.CurG,
+		Tls: r.TLS, G_m: r.M, G_goid: r.GoID, G_parent: r.Parent, G_gopc: r.GoPC, G_startpc: r.StartPC,
+		G_lockedm: r.LockedM, M_curg: r.CurG,
 	}
 }
 

@@ -283,6 +283,72 @@ func checkScheduler(t *testing.T, all []charged) {
 	}
 }
 
+// TestThreadsOfGo wants of each thread why it was made, and the goroutine that keeps it.
+func TestThreadsOfGo(t *testing.T) {
+	const count = 7
+	p := startGoProgram(t, bpf.Options{}, buildGoroutines(t, false), "lock", fmt.Sprint(count))
+	p.work()
+	p.weights()
+	stacks, _, err := p.probes.Stacks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads, err := p.probes.Live()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []recording.Thread
+	for _, thread := range threads {
+		list = append(list, threadRecord(thread))
+	}
+	p.goroutines.made(list, threads, func(hash uint64) []recording.Frame {
+		raw := stacks[hash]
+		frames, _ := p.names.Stack(raw.User)
+		return frames
+	})
+	reasons, keepers := map[string]int{}, map[uint64]bool{}
+	for _, thread := range list {
+		if thread.TID != p.pid { // made by weft
+			reasons[thread.Reason]++
+		}
+		if thread.Locked && thread.Goroutine == "main.locked" {
+			keepers[thread.GoID] = true
+		}
+	}
+	t.Log(reasons)
+	if len(keepers) != count {
+		t.Errorf("%d goroutines keep a thread, want %d: %+v", len(keepers), count, list)
+	}
+	if reasons[recording.ReasonSysmon] != 1 || reasons[recording.ReasonTemplate] != 1 || reasons[""]+reasons[recording.ReasonRuntime] > 0 {
+		t.Errorf("threads by reason: %v, want one sysmon, one template and all with a reason", reasons)
+	}
+	// Each of the goroutines gave its processor away, on its own or by asking the template thread.
+	if reasons[recording.ReasonLocked] == 0 {
+		t.Errorf("threads by reason: %v, want some for locked goroutines", reasons)
+	}
+}
+
+func TestReason(t *testing.T) {
+	for _, tt := range []struct{ stack, want string }{
+		{"runtime.clone runtime.newosproc runtime.newm1 runtime.newm runtime.startm runtime.handoffp runtime.retake runtime.sysmon runtime.mstart1", recording.ReasonSyscall},
+		{"runtime.clone runtime.newm runtime.startm runtime.wakep runtime.newproc.func1 runtime.systemstack runtime.newproc main.spawn main.main runtime.main", recording.ReasonWork},
+		{"runtime.clone runtime.newosproc runtime.newm1 runtime.templateThread runtime.mstart1", recording.ReasonLocked},
+		{"runtime.clone runtime.newm runtime.startTemplateThread runtime.LockOSThread main.f", recording.ReasonTemplate},
+		{"runtime.clone runtime.newm runtime.main.func1 runtime.systemstack runtime.main runtime.goexit", recording.ReasonSysmon},
+		{"runtime.clone runtime.newm runtime.other main.main runtime.main", recording.ReasonRuntime},
+		{"clone3 pthread_create", ""},
+		{"", ""},
+	} {
+		var frames []recording.Frame
+		for _, function := range strings.Fields(tt.stack) {
+			frames = append(frames, recording.Frame{Function: function})
+		}
+		if got := reason(frames); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.stack, got, tt.want)
+		}
+	}
+}
+
 // A table that is too small costs functions, never calls or goids.
 func TestLossOfGoroutines(t *testing.T) {
 	const room = 5
@@ -311,8 +377,8 @@ func TestLossOfGoroutines(t *testing.T) {
 func BenchmarkGoroutine(b *testing.B) {
 	binary := buildGoroutines(b, false)
 	for b.Loop() {
-		without := openGoProgram(b, bpf.Options{}, binary, "200000").transferNS()
-		with := startGoProgram(b, bpf.Options{}, binary, "200000").transferNS()
+		without := openGoProgram(b, bpf.Options{}, binary, "exchange", "200000").transferNS()
+		with := startGoProgram(b, bpf.Options{}, binary, "exchange", "200000").transferNS()
 		b.ReportMetric(with-without, "bpf-ns/event")
 		b.Logf("%.0f ns with the goroutine, %.0f ns without", with, without)
 	}

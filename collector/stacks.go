@@ -28,7 +28,7 @@ var kinds = map[bpf.StackKind]string{
 func (w *Watch) Stacks() []recording.Stack { return w.stacks }
 
 // collectStacks names the stacks while the process and its mappings are still there. It comes after collectSched.
-func (w *Watch) collectStacks() error {
+func (w *Watch) collectStacks(threads []bpf.Thread) error {
 	if !w.c.stacks || w.names == nil {
 		return nil
 	}
@@ -52,6 +52,9 @@ func (w *Watch) collectStacks() error {
 	for key, weight := range weights {
 		w.stacks = append(w.stacks, n.stacks(key, weight)...)
 	}
+	w.gos.made(w.trial.Threads.List, threads, func(hash uint64) []recording.Frame {
+		return n.name(bpf.WeightKey{Stack: hash, Pid: uint32(w.trial.PID), Kind: bpf.StackThreadCreate}).frames
+	})
 	return nil
 }
 

@@ -30,6 +30,11 @@ type Thread struct {
 	Voluntary   int64 `json:"voluntary"`   // context switches in its life, count
 	Involuntary int64 `json:"involuntary"` // context switches by preemption in its life, count
 
+	Reason    string `json:"reason,omitempty"`    // why Go's runtime made it, in profiled trials: "work", "syscall", "locked", "template", "sysmon", "world", "runtime"
+	Goroutine string `json:"goroutine,omitempty"` // the function of the goroutine that it is locked to, else of the first that was seen on it, in profiled trials
+	GoID      uint64 `json:"goid,omitempty"`      // of that goroutine
+	Locked    bool   `json:"locked,omitempty"`    // the goroutine keeps it for itself (runtime.LockOSThread)
+
 	Time *ThreadTime `json:"time,omitempty"` // where its time went, from its first wake-up to its end or to done
 }
 

@@ -53,6 +53,17 @@ const WaitRunnable = "runnable"
 // SchedulerGoroutine is the Entry of what a Go program's thread did while no goroutine ran on it.
 const SchedulerGoroutine = "[scheduler]"
 
+// The Reasons for which Go's runtime makes threads.
+const (
+	ReasonWork     = "work"     // goroutines were ready, a processor idle, and no thread was left
+	ReasonSyscall  = "syscall"  // a thread stayed in a system call, and gave its processor away
+	ReasonLocked   = "locked"   // a goroutine keeps its thread for itself, and gave its processor away
+	ReasonTemplate = "template" // the thread that makes others on behalf of those that are locked
+	ReasonSysmon   = "sysmon"   // the runtime's monitor
+	ReasonWorld    = "world"    // all had been stopped, and went on
+	ReasonRuntime  = "runtime"  // another reason of the runtime's own
+)
+
 // Goroutine is one goroutine, by the runtime's own account.
 type Goroutine struct {
 	ID      uint64 // goid; 0 of the scheduler

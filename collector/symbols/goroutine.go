@@ -31,6 +31,7 @@ type Fields struct {
 	Parent  uint32 // g.parentGoid, from Go 1.21; else 0
 	GoPC    uint32 // g.gopc
 	StartPC uint32 // g.startpc
+	LockedM uint32 // g.lockedm
 	CurG    uint32 // m.curg
 }
 

@@ -225,12 +225,13 @@ func memberOffset(v any) (uint32, bool) {
 func fieldsFrom(offsets map[string]uint32) (Fields, bool) {
 	fields, found := Fields{Parent: offsets["g.parentGoid"]}, 0
 	for name, field := range map[string]*uint32{
-		"g.m": &fields.M, "g.goid": &fields.GoID, "g.gopc": &fields.GoPC, "g.startpc": &fields.StartPC, "m.curg": &fields.CurG,
+		"g.m": &fields.M, "g.goid": &fields.GoID, "g.gopc": &fields.GoPC, "g.startpc": &fields.StartPC,
+		"g.lockedm": &fields.LockedM, "m.curg": &fields.CurG,
 	} {
 		if offset, ok := offsets[name]; ok {
 			*field = offset
 			found++
 		}
 	}
-	return fields, found == 5
+	return fields, found == 6
 }

@@ -25,7 +25,7 @@ func smallDWARF(unit string, operation bool) (abbrev, info []byte) {
 		name   string
 		fields map[string]byte
 	}{
-		{"runtime.g", map[string]byte{"m": 48, "goid": 100, "parentGoid": 101, "gopc": 102, "startpc": 103}},
+		{"runtime.g", map[string]byte{"m": 48, "goid": 100, "parentGoid": 101, "gopc": 102, "startpc": 103, "lockedm": 105}},
 		{"runtime.m", map[string]byte{"curg": 104}},
 	} {
 		entries = append(append(entries, 2), s.name+"\x00"...)
@@ -45,7 +45,7 @@ func smallDWARF(unit string, operation bool) (abbrev, info []byte) {
 }
 
 func TestFieldsInDWARF(t *testing.T) {
-	whole := Fields{M: 48, GoID: 100, Parent: 101, GoPC: 102, StartPC: 103, CurG: 104}
+	whole := Fields{M: 48, GoID: 100, Parent: 101, GoPC: 102, StartPC: 103, LockedM: 105, CurG: 104}
 	for _, tt := range []struct {
 		name string
 		edit func(abbrev, info []byte) ([]byte, []byte)
@@ -126,7 +126,7 @@ func FuzzFieldsInDWARF(f *testing.F) {
 		if err != nil && fields != (Fields{}) {
 			t.Errorf("%+v, %v", fields, err)
 		}
-		if greatest := max(fields.M, fields.GoID, fields.Parent, fields.GoPC, fields.StartPC, fields.CurG); greatest >= 1<<16 {
+		if greatest := max(fields.M, fields.GoID, fields.Parent, fields.GoPC, fields.StartPC, fields.LockedM, fields.CurG); greatest >= 1<<16 {
 			t.Errorf("an offset of %d", greatest)
 		}
 	})

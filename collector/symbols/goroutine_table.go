@@ -10,13 +10,13 @@ import (
 // of binaries of the first and a late release of that version (docs/accuracy.md says which), all of which agree: what is
 // asked for stands before all that patch releases have changed.
 var fieldsOf = map[int]Fields{
-	20: {M: 48, GoID: 152, GoPC: 296, StartPC: 312, CurG: 192},
-	21: {M: 48, GoID: 152, Parent: 272, GoPC: 280, StartPC: 296, CurG: 192},
-	22: {M: 48, GoID: 152, Parent: 272, GoPC: 280, StartPC: 296, CurG: 192},
-	23: {M: 48, GoID: 160, Parent: 280, GoPC: 288, StartPC: 304, CurG: 192},
-	24: {M: 48, GoID: 160, Parent: 280, GoPC: 288, StartPC: 304, CurG: 192},
-	25: {M: 48, GoID: 152, Parent: 272, GoPC: 280, StartPC: 296, CurG: 184},
-	26: {M: 48, GoID: 152, Parent: 280, GoPC: 288, StartPC: 304, CurG: 184},
+	20: {M: 48, GoID: 152, GoPC: 296, StartPC: 312, LockedM: 232, CurG: 192},
+	21: {M: 48, GoID: 152, Parent: 272, GoPC: 280, StartPC: 296, LockedM: 208, CurG: 192},
+	22: {M: 48, GoID: 152, Parent: 272, GoPC: 280, StartPC: 296, LockedM: 208, CurG: 192},
+	23: {M: 48, GoID: 160, Parent: 280, GoPC: 288, StartPC: 304, LockedM: 216, CurG: 192},
+	24: {M: 48, GoID: 160, Parent: 280, GoPC: 288, StartPC: 304, LockedM: 216, CurG: 192},
+	25: {M: 48, GoID: 152, Parent: 272, GoPC: 280, StartPC: 296, LockedM: 208, CurG: 184},
+	26: {M: 48, GoID: 152, Parent: 280, GoPC: 288, StartPC: 304, LockedM: 208, CurG: 184},
 }
 
 // fieldsByVersion looks a release up: "go1.26.8", "go1.26.8 X:jsonv2", "go1.26.8-custom". A development version is

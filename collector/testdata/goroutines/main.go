@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -21,8 +22,8 @@ func main() {
 	in := bufio.NewReader(os.Stdin)
 	fmt.Println("ready")
 	in.ReadString('\n')
-	if len(os.Args) > 1 {
-		exchange(os.Args[1])
+	if len(os.Args) > 2 {
+		programs[os.Args[1]](os.Args[2])
 		fmt.Println("done")
 		in.ReadString('\n')
 		return
@@ -81,13 +82,36 @@ func write(fd, times int, piece []byte) {
 	}
 }
 
-// exchange writes and reads one byte as often as is said.
-func exchange(times string) {
-	n, err := strconv.Atoi(times)
+var programs = map[string]func(string){"exchange": exchange, "lock": lock}
+
+func number(text string) int {
+	n, err := strconv.Atoi(text)
 	if err != nil {
 		panic(err)
 	}
-	ends, piece := pair(), make([]byte, 1)
+	return n
+}
+
+// lock makes so many goroutines that keep a thread each, and write one byte.
+func lock(count string) {
+	var done sync.WaitGroup
+	for i := number(count); i > 0; i-- {
+		done.Add(1)
+		go locked(&done)
+	}
+	done.Wait()
+}
+
+func locked(done *sync.WaitGroup) {
+	runtime.LockOSThread()
+	write(pair()[0], 1, make([]byte, 1))
+	done.Done()
+	select {}
+}
+
+// exchange writes and reads one byte as often as is said.
+func exchange(times string) {
+	n, ends, piece := number(times), pair(), make([]byte, 1)
 	for i := 0; i < n; i++ {
 		write(ends[0], 1, piece)
 		if n, err := syscall.Read(ends[1], piece); n != 1 {
