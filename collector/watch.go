@@ -27,6 +27,7 @@ type Watch struct {
 	c      *Collector
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
+	others *symbols.Group   // its descendants, likewise
 	gos    *goroutines      // of the process in profiled trials, nil where it is not Go's
 	stacks []recording.Stack
 	off    map[uint32]offCPU // by tid, for profiled trials
@@ -112,7 +113,7 @@ func (w *Watch) Gate(open func() error) error {
 		if err != nil {
 			return fmt.Errorf("read mappings: %w", err)
 		}
-		w.names = names
+		w.names, w.others = names, w.c.symbols.NewGroup()
 		if w.gos, err = watchGoroutines(w.c.probes, names, w.trial.PID); err != nil {
 			w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
 		}
@@ -190,7 +191,7 @@ func (w *Watch) Close() error {
 	if w.names == nil {
 		return err
 	}
-	return errors.Join(err, w.names.Close())
+	return errors.Join(err, w.names.Close(), w.others.Close())
 }
 
 func (w *Watch) startDrain() {
@@ -225,9 +226,23 @@ func (w *Watch) drain() {
 	}
 }
 
-// drainStacks reads the stacks, then who ran: see bpf.Probes.TakeGoroutines.
+// drainStacks reads the stacks, then who ran (see bpf.Probes.TakeGoroutines), and looks at the descendants while they
+// are there.
 func (w *Watch) drainStacks() error {
-	return errors.Join(w.c.probes.DrainStacks(), w.gos.take(w.c.probes))
+	err := errors.Join(w.c.probes.DrainStacks(), w.gos.take(w.c.probes))
+	w.lookAtOthers()
+	return err
+}
+
+func (w *Watch) lookAtOthers() {
+	if w.others == nil {
+		return
+	}
+	for _, pid := range w.c.probes.StackPIDs() {
+		if pid != w.trial.PID {
+			w.others.Look(pid)
+		}
+	}
 }
 
 func (w *Watch) threadGone(t bpf.Thread) {
