@@ -108,16 +108,6 @@ func (w *Watch) Gate(open func() error) error {
 	if err := w.snapshot(recording.AtGate, 0); err != nil {
 		return err
 	}
-	if w.c.stacks {
-		names, err := w.c.symbols.Process(w.trial.PID)
-		if err != nil {
-			return fmt.Errorf("read mappings: %w", err)
-		}
-		w.names, w.others = names, w.c.symbols.NewGroup()
-		if w.gos, err = watchGoroutines(w.c.probes, names, w.trial.PID); err != nil {
-			w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
-		}
-	}
 	if err := w.baseline(); err != nil {
 		return err
 	}
@@ -143,6 +133,9 @@ func (w *Watch) baseline() error {
 	if err != nil {
 		return err
 	}
+	if err := w.lookForNames(); err != nil {
+		return err
+	}
 	w.startDrain()
 	w.atGate.switches = w.switchesOf(all.threads)
 	if w.atGate.cpuNS, err = cpuTime(w.trial.PID); err != nil {
@@ -151,6 +144,22 @@ func (w *Watch) baseline() error {
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
 	w.atGate.load, err = readLoad(w.c.proc)
 	return err
+}
+
+// lookForNames prepares for the names of stacks. The drain stands still meanwhile.
+func (w *Watch) lookForNames() error {
+	if !w.c.stacks {
+		return nil
+	}
+	var err error
+	if w.names, err = w.c.symbols.Process(w.trial.PID); err != nil {
+		return fmt.Errorf("read mappings: %w", err)
+	}
+	w.others = w.c.symbols.NewGroup()
+	if w.gos, err = watchGoroutines(w.c.probes, w.names, w.trial.PID); err != nil {
+		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
+	}
+	return nil
 }
 
 // Held reads /proc while the origin holds the answers to so many requests.
