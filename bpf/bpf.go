@@ -10,8 +10,9 @@
 // is reported by [Probes.Missing].
 package bpf
 
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind -type stack -type weight_key -type weight task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type flow -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel oncpu oncpu.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel memory memory.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type activity -type spent -type time_event -type waker -type histogram -type event_kind sched sched.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 
@@ -31,6 +32,10 @@ type Options struct {
 	// Stacks makes the programs take user stacks: several times the cost of counting.
 	Stacks bool
 
+	// Frequency is how often each CPU is sampled for its stack, with Stacks, in Hz. 0 is the default, 7,001: no divisor
+	// of a timer's, so that the samples do not keep step with what they look at.
+	Frequency uint32
+
 	// Sizes of the tables in entries, of the ring in bytes (a power of two, whole pages). 0 is the default.
 	// What finds no room is counted by Losses.
 	Targets     uint32 // processes at once; default 4,096
@@ -39,8 +44,8 @@ type Options struct {
 	Listeners   uint32 // listening TCP ports; default 1,024
 	Memories    uint32 // processes whose memory is counted, at once, rounded down to a power of two; default 4,096
 	RingBytes   uint32 // default 4 MiB
-	StackCount  uint32 // distinct stacks; default 16,384, about 1 kB each
-	WeightCount uint32 // distinct (stack, thread, kind); default 65,536
+	StackCount  uint32 // distinct stacks between two calls of DrainStacks; default 8,192, about 2 kB each
+	WeightCount uint32 // distinct (stack, thread, goroutine, kind) likewise; default 32,768
 	Goroutines  uint32 // distinct goroutines whose stacks are taken; default 65,536
 	Wakers      uint32 // threads that wake the program's, rounded down to a power of two, 65,536 at most; default 16,384
 }
@@ -78,7 +83,7 @@ func (o Options) sizes() map[string]uint32 {
 		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
-		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapRuntimes, sockMapGoroutines} {
+		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapAsks, sockMapRuntimes, sockMapGoroutines} {
 			sizes[name] = 1
 		}
 	}
@@ -92,11 +97,12 @@ type Missing struct {
 }
 
 // Probes are the loaded and attached programs and their maps. The methods are not safe for concurrent use, but for
-// Drain, which may run beside any but Reset, Close and itself.
+// Drain and DrainStacks, which may run beside any but Reset, Close and themselves.
 type Probes struct {
 	shared  map[string]*ebpf.Map
 	objects map[string]*ebpf.Collection
 	links   []link.Link
+	tables  *stackTables // nil where no stacks are taken
 	ring    *ringbuf.Reader
 	stats   io.Closer
 	missing []Missing
@@ -128,6 +134,9 @@ func (p *Probes) open(opts Options) error {
 		p.stats = stats
 	}
 	for _, o := range objects {
+		if o.name == ObjectOnCPU && !opts.Stacks {
+			continue
+		}
 		if err := p.openObject(o, opts); err != nil {
 			return fmt.Errorf("object %s: %w", o.name, err)
 		}
@@ -175,6 +184,9 @@ func (p *Probes) Close() error {
 	}
 	for _, m := range p.shared {
 		errs = append(errs, m.Close())
+	}
+	if p.tables != nil {
+		errs = append(errs, p.tables.close())
 	}
 	if p.stats != nil {
 		errs = append(errs, p.stats.Close())

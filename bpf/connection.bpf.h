@@ -5,6 +5,7 @@
 #define WEFT_CONNECTION_BPF_H
 
 #include "target.bpf.h"
+#include "stack.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -234,6 +235,29 @@ static __always_inline void connection_count(struct connection *connection, bool
 		*(send ? &connection->first_send_ns : &connection->first_recv_ns) = now;
 }
 
+/* cookie → who asked last, from where: what the time until the reply is charged to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct weight_key);
+} asks SEC(".maps");
+
+/* Remembers the stack of the last send, or of a server's last receive. */
+static __always_inline void asked(struct connection *connection, const struct weight_key *key)
+{
+	if (bpf_map_update_elem(&asks, &connection->cookie, key, BPF_ANY))
+		lose(LOSS_ASKS);
+}
+
+static __always_inline void charge_wait(struct connection *connection, __u64 ns)
+{
+	struct weight_key *key = bpf_map_lookup_elem(&asks, &connection->cookie), nobody = { .kind = STACK_REPLYWAIT };
+	struct weight by = { .count = 1, .amount = ns };
+
+	weight_add(key ?: &nobody, &by);
+}
+
 /* Awaiting a reply begins with the first sent byte of a request. */
 static __always_inline void awaiting_begin(struct connection *connection, __u64 now)
 {
@@ -244,15 +268,17 @@ static __always_inline void awaiting_begin(struct connection *connection, __u64 
 /* It ends with the first byte of the reply, or without one. */
 static __always_inline void awaiting_end(struct connection *connection, bool reply, __u64 now)
 {
-	__u64 since = __sync_lock_test_and_set(&connection->awaiting_ns, 0);
+	__u64 since = __sync_lock_test_and_set(&connection->awaiting_ns, 0), ns;
 
 	if (!since)
 		return;
 	gauge_add(GAUGE_AWAITING, -1, now);
 	if (reply) {
-		if (now > since) /* each was read before its hook got here, on two CPUs perhaps */
-			__sync_fetch_and_add(&connection->awaited_ns, now - since);
+		ns = now > since ? now - since : 0; /* each was read before its hook got here, on two CPUs perhaps */
+		__sync_fetch_and_add(&connection->awaited_ns, ns);
 		__sync_fetch_and_add(&connection->replies, 1);
+		if (collect_stacks)
+			charge_wait(connection, ns);
 	}
 }
 
@@ -393,6 +419,8 @@ static __always_inline void connection_gone(struct sock *sk)
 	} else {
 		connection_fold(connection);
 	}
+	if (collect_stacks)
+		bpf_map_delete_elem(&asks, &cookie);
 	if (connection == slot_of(cookie))
 		slot_free(connection);
 	else

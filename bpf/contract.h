@@ -34,6 +34,8 @@ enum loss {
 	LOSS_STACK_FULL,      /* stacks: the table was full */
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
+	LOSS_STACK_KERNEL,    /* stacks: the kernel's frames were not to be had */
+	LOSS_ASKS,            /* stacks: the table of those that await a reply was full */
 	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
 	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run */
 	LOSS_TIMES,           /* threads: no task storage was to be had for where their time goes */
@@ -151,6 +153,43 @@ struct spent {
 	__u64 migrations; /* it went on on another CPU */
 };
 
+#define KERNEL_FRAMES 48
+
+/* Value of `stacks`, by hash: addresses, leaf first, those of the kernel before those of the program. */
+struct stack {
+	__u64 hash;
+	__u32 len;    /* frames */
+	__u32 kernel; /* of them, how many are the kernel's */
+	__u64 frames[STACK_FRAMES];
+};
+
+/* What a stack is charged with: struct weight's count, amount and other. */
+enum stack_kind {
+	STACK_THREAD_CREATE = 1, /* threads made */
+	STACK_SOCKET,            /* calls, bytes sent, bytes received */
+	STACK_CPU,               /* samples */
+	STACK_OFFCPU,            /* switches, ns blocked, ns runnable: of the thread that left the CPU there */
+	STACK_REPLYWAIT,         /* replies, ns from the last send, whose stack it is, to the first received byte */
+	STACK_RSS,               /* changes, bytes grown */
+	STACK_KIND_MAX,
+};
+
+/* Key of `weights`: who did what from where. */
+struct weight_key {
+	__u64 stack; /* hash; 0: none was to be had, which is counted as lost */
+	__u64 goid;  /* of the goroutine, 0: none was running, or not a Go program */
+	__u32 pid;
+	__u32 tid;
+	enum stack_kind kind;
+	enum activity wait; /* of STACK_OFFCPU: what it waited for, or ACTIVITY_RUNNABLE */
+};
+
+struct weight {
+	__u64 count;
+	__u64 amount;
+	__u64 other;
+};
+
 /* One thread's time: in task storage while it lives, an event when it leaves the CPU for good. Each sum is of its
  * own events; what the kernel itself keeps is read at the same instant, to be compared. */
 struct thread_time {
@@ -187,6 +226,9 @@ struct thread_time {
 	__u64 delay_ns;    /* the kernel's own: sched_info.run_delay */
 	__u64 voluntary;   /* the kernel's own: nvcsw */
 	__u64 involuntary; /* the kernel's own: nivcsw */
+	struct weight_key off; /* with stacks: where it left the CPU last */
+	__u64 off_blocked_ns;  /* since then, and not charged yet */
+	__u64 off_runnable_ns; /* likewise */
 };
 
 /* Value of the per-CPU map `run_queue`: waits for a CPU that ended after the gate. */
@@ -309,41 +351,6 @@ union event {
 	struct time_event time;
 };
 
-/* Value of `stacks`, by hash: addresses, leaf first, those of the kernel before those of the program. */
-struct stack {
-	__u64 hash;
-	__u32 len;    /* frames */
-	__u32 kernel; /* of them, how many are the kernel's */
-	__u64 frames[STACK_FRAMES];
-};
-
-/* What a stack is charged with: struct weight's count, amount and other. */
-enum stack_kind {
-	STACK_THREAD_CREATE = 1, /* threads made */
-	STACK_SOCKET,            /* calls, bytes sent, bytes received */
-	STACK_CPU,               /* samples */
-	STACK_OFFCPU,            /* switches, ns blocked, ns runnable: of the thread that left the CPU there */
-	STACK_REPLYWAIT,         /* replies, ns from the last send, whose stack it is, to the first received byte */
-	STACK_RSS,               /* changes, bytes grown */
-	STACK_KIND_MAX,
-};
-
-/* Key of `weights`: who did what from where. */
-struct weight_key {
-	__u64 stack; /* hash */
-	__u64 goid;  /* of the goroutine; 0: no thread of a known Go program; GOID_SCHEDULER */
-	__u32 pid;
-	__u32 tid;
-	enum stack_kind kind;
-	enum activity wait; /* of STACK_OFFCPU: what it waited for, or ACTIVITY_RUNNABLE */
-};
-
-struct weight {
-	__u64 count;
-	__u64 amount;
-	__u64 other;
-};
-
 /* Goroutines. A thread of the Go runtime that runs none: it looks for work, or parks. No goroutine gets so far. */
 #define GOID_SCHEDULER (~0ULL)
 
@@ -403,12 +410,13 @@ struct memory {
 /* Value of `memory_sums`. */
 struct memory_sums {
 	__u64 foreign;             /* changes while no thread of the program was current, count */
+	__u64 grown;               /* all that was added since the gate, in units */
 	__u64 change[MM_MEMBERS]; /* greatest change at once since the gate, in units */
 	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
 };
 
 _Static_assert(sizeof(struct memory) == 48, "memory");
-_Static_assert(sizeof(struct memory_sums) == 48, "memory_sums");
+_Static_assert(sizeof(struct memory_sums) == 56, "memory_sums");
 
 _Static_assert(sizeof(struct target) == 8, "target");
 _Static_assert(sizeof(struct marks) == 8192, "marks");
@@ -417,7 +425,7 @@ _Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 136, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
-_Static_assert(sizeof(struct thread_time) == 544, "thread_time");
+_Static_assert(sizeof(struct thread_time) == 592, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");
 _Static_assert(sizeof(struct waker) == 40, "waker");
 _Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");

@@ -70,10 +70,25 @@ static __always_inline bool running_read(struct running *running, struct task_st
 	return true;
 }
 
+/* Notes what is told of a goroutine, at its first event. */
+static __always_inline void goroutine_note(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
+{
+	struct goroutine goroutine = {};
+
+	if (bpf_map_lookup_elem(&goroutines, key))
+		return;
+	if (!user_word(&goroutine.start_pc, g + runtime->g_startpc) || !user_word(&goroutine.go_pc, g + runtime->g_gopc) ||
+	    (runtime->g_parent && !user_word(&goroutine.parent, g + runtime->g_parent)))
+		lose(LOSS_GOROUTINE_READ);
+	else if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key))
+		lose(LOSS_GOROUTINES);
+}
+
 /* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. */
 static __always_inline __u64 goroutine_of(struct task_struct *task)
 {
 	struct go_runtime *runtime = runtime_of(task);
+	struct goroutine_key key = { .pid = task->tgid };
 	struct running running;
 
 	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
@@ -82,64 +97,36 @@ static __always_inline __u64 goroutine_of(struct task_struct *task)
 		lose(LOSS_GOROUTINE_READ);
 		return 0;
 	}
-	return running.goid;
+	key.goid = running.goid;
+	if (key.goid && key.goid != GOID_SCHEDULER)
+		goroutine_note(&key, running.g, runtime);
+	return key.goid;
 }
 
-/* Reads what is told of a goroutine. */
-static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g, const struct go_runtime *runtime)
-{
-	return user_word(&goroutine->start_pc, g + runtime->g_startpc) &&
-	       user_word(&goroutine->go_pc, g + runtime->g_gopc) &&
-	       (!runtime->g_parent || user_word(&goroutine->parent, g + runtime->g_parent));
-}
-
-static __always_inline void goroutine_list(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
-{
-	struct goroutine goroutine = {};
-
-	if (bpf_map_lookup_elem(&goroutines, key))
-		return;
-	if (!goroutine_read(&goroutine, g, runtime))
-		lose(LOSS_GOROUTINE_READ);
-	else if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key))
-		lose(LOSS_GOROUTINES);
-}
-
-/* Notes on the account of the thread whose it is. */
-static __always_inline void thread_note(struct task_struct *task, const struct running *running,
-					const struct go_runtime *runtime)
-{
-	struct thread *thread = thread_of(task);
-	__u64 locked = 0;
-
-	if (!thread)
-		return;
-	if (!thread->goid)
-		thread->goid = running->goid;
-	if (!user_word(&locked, running->g + runtime->g_lockedm))
-		lose(LOSS_GOROUTINE_READ);
-	else if (locked)
-		thread->locked_goid = running->goid;
-}
-
-/* Notes the goroutine of the current thread, if that is the one that is meant: what is charged on behalf of another one
- * was noted when that one acted. With each first weight of a stack, so that it costs an event nothing. */
-static __always_inline void goroutine_note(__u32 pid, __u64 goid)
+/* Notes on the account of the current thread which goroutine runs on it, if that is the one that is charged, and whether
+ * it keeps the thread for itself. It comes with each first weight of a stack, so that it costs an event nothing. */
+static __always_inline void thread_note(const struct weight_key *key)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct goroutine_key key = { .goid = goid, .pid = pid };
 	struct go_runtime *runtime;
 	struct running running;
+	struct thread *thread;
+	__u64 locked = 0;
 
-	if (!goid || goid == GOID_SCHEDULER || task->tgid != pid)
+	if (!key->goid || key->goid == GOID_SCHEDULER || task->pid != key->tid)
 		return;
 	runtime = runtime_of(task);
-	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
+	thread = thread_of(task);
+	if (!runtime || !thread || !bpf_core_field_exists(task->thread.fsbase))
 		return;
-	if (!running_read(&running, task, runtime) || running.goid != goid)
+	if (!running_read(&running, task, runtime) || running.goid != key->goid) /* charged on behalf of another */
 		return;
-	goroutine_list(&key, running.g, runtime);
-	thread_note(task, &running, runtime);
+	if (!thread->goid)
+		thread->goid = running.goid;
+	if (!user_word(&locked, running.g + runtime->g_lockedm))
+		lose(LOSS_GOROUTINE_READ);
+	else if (locked)
+		thread->locked_goid = running.goid;
 }
 
 #endif

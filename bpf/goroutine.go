@@ -22,8 +22,7 @@ func (p *Probes) SetRuntime(pid int, r GoRuntime) error {
 }
 
 // TakeGoroutines gives the goroutines that were noted since it was called last, and forgets them, so that a long
-// capture does not fill the table. A goroutine is noted with the first weight of a stack of its own, and again if the
-// weights were emptied in between: it has to be called after the weights have been read.
+// capture does not fill the table. A goroutine is noted at its first event, and at the next one after it was forgotten.
 func (p *Probes) TakeGoroutines(take func(GoroutineKey, Goroutine)) error {
 	var (
 		table     = p.shared[taskMapGoroutines]

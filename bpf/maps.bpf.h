@@ -75,20 +75,38 @@ struct {
 	__type(value, union event);
 } events SEC(".maps");
 
-/* hash → the stack itself, compared at each use. */
-struct {
+/* hash → the stack itself, compared at each use. Both tables are read by taking them away and putting an empty one in
+ * their place: the kernel sees to it that no program still uses the old one then (maybe_wait_bpf_programs, kernel/bpf/
+ * syscall.c), and however long it takes the tables do not fill. */
+struct stack_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u64);
-	__type(value, struct stack);
-} stacks SEC(".maps");
+	__uint(max_entries, 8192);
+	__uint(key_size, sizeof(__u64)); /* not __type: clang does not follow types so deep */
+	__uint(value_size, sizeof(struct stack));
+};
 
 /* who did what from where → how much. */
-struct {
+struct weight_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct weight_key);
-	__type(value, struct weight);
+	__uint(max_entries, 32768);
+	__uint(key_size, sizeof(struct weight_key));
+	__uint(value_size, sizeof(struct weight));
+};
+
+/* 0 → the stacks of now. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct stack_table);
+} stacks SEC(".maps");
+
+/* 0 → the weights of now. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct weight_table);
 } weights SEC(".maps");
 
 /* pid → the Go runtime in it. Filled by Go once the process runs its program. */
@@ -99,7 +117,7 @@ struct {
 	__type(value, struct go_runtime);
 } runtimes SEC(".maps");
 
-/* pid, goid → the goroutine, noted with the first weight of a stack of it. */
+/* pid, goid → the goroutine, noted at its first event. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);

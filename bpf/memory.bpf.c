@@ -7,6 +7,9 @@
  * over the CPUs, f1a7941243c1; the record sums it up), tp_btf has the mm's address and so its owner. The first leaves a
  * note for the second on its CPU. It is attached first, and so it is called first, whoever else uses the tracepoint: all
  * classic programs hang on one probe, which has its place from the first of them to the last. */
+#define STACK_BUFFERS 3
+
+#include "stack.bpf.h"
 #include "target.bpf.h"
 
 #include <bpf/bpf_core_read.h>
@@ -173,7 +176,20 @@ static __always_inline void memory_free(struct memory *memory)
 	__sync_lock_test_and_set(&memory->mm, 0);
 }
 
-static __always_inline void rss_move(__u32 member, __s64 delta)
+/* Charges growth to the stack of the current thread, or, where that is another process's, to none. */
+static __always_inline void rss_charge(void *ctx, __u32 buffer, __u64 units)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct weight by = { .count = 1, .amount = units << RSS_SHIFT };
+	struct weight_key key = {};
+
+	if (thread_of(task))
+		key = key_of(task, stack_take(ctx, task, buffer));
+	key.kind = STACK_RSS;
+	weight_add(&key, &by);
+}
+
+static __always_inline void rss_move(void *ctx, __u32 buffer, __u32 member, __s64 delta)
 {
 	struct session *session = session_now();
 	__u64 now = bpf_ktime_get_ns();
@@ -186,8 +202,14 @@ static __always_inline void rss_move(__u32 member, __s64 delta)
 	gauge_add(GAUGE_RSS, delta, now);
 	if (bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
 		sums->deferred = 1;
-	if (session->gate_ns && now >= session->gate_ns)
-		atomic_max(&sums->change[member], delta < 0 ? -delta : delta);
+	if (!session->gate_ns || now < session->gate_ns)
+		return;
+	atomic_max(&sums->change[member], delta < 0 ? -delta : delta);
+	if (delta < 0)
+		return;
+	__sync_fetch_and_add(&sums->grown, delta);
+	if (collect_stacks)
+		rss_charge(ctx, buffer, delta);
 }
 
 /* What a thread has counted and not handed in, pages. */
@@ -225,14 +247,14 @@ static __always_inline __s64 handed_in(__u32 member, __s64 by)
 
 /* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
  * order is right again with the next change. */
-static __always_inline void memory_put(struct memory *memory, __u32 member, __u64 units)
+static __always_inline void memory_put(void *ctx, struct memory *memory, __u32 member, __u64 units)
 {
 	__s64 delta = units - __sync_lock_test_and_set(&memory->units[member], units);
 
 	if (follow_threads && bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
-		rss_move(member, delta - handed_in(member, delta));
+		rss_move(ctx, 0, member, delta - handed_in(member, delta));
 	else
-		rss_move(member, delta);
+		rss_move(ctx, 0, member, delta);
 	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
 		memory_free(memory);
 }
@@ -277,7 +299,7 @@ static __always_inline __u64 address_of(struct mm_struct *mm)
 	return *(volatile __u64 *)&note->mm;
 }
 
-static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 member)
+static __always_inline void rss_changed(void *ctx, struct memory *memory, __u64 mm, __u32 member)
 {
 	struct note *note = note_take(member);
 	__u64 units;
@@ -291,7 +313,7 @@ static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 m
 	if (!memory)
 		memory = memory_begin(mm, note->mm_id, member, units);
 	if (memory && (memory->mm_id == note->mm_id || !memory->mm_id))
-		memory_put(memory, member, units);
+		memory_put(ctx, memory, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
 }
@@ -329,12 +351,12 @@ int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
 	if (is_foreign(bpf_get_current_task_btf()))
 		count_foreign();
 	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
-	rss_changed(memory, key, member);
+	rss_changed(ctx, memory, key, member);
 	return 0;
 }
 
 /* What the current thread has counted and not handed in is resident all the same. */
-static __always_inline void hoard_follow(struct hoard *hoard, struct task_struct *task)
+static __always_inline void hoard_follow(void *ctx, __u32 buffer, struct hoard *hoard, struct task_struct *task)
 {
 	ROLLED for (int i = 0; i < MM_MEMBERS; i++) {
 		__s64 delta = counted(task, i) - hoard->pages[i];
@@ -342,7 +364,7 @@ static __always_inline void hoard_follow(struct hoard *hoard, struct task_struct
 		if (i == MM_SWAP || !delta)
 			continue;
 		hoard->pages[i] += delta;
-		rss_move(i, delta * page_units);
+		rss_move(ctx, buffer, i, delta * page_units);
 	}
 }
 
@@ -369,7 +391,7 @@ int BPF_PROG(handle_mm_fault)
 		__builtin_memset(hoard->pages, 0, sizeof(hoard->pages));
 		hoard->epoch = session->epoch;
 	}
-	hoard_follow(hoard, task);
+	hoard_follow(ctx, 1, hoard, task);
 	return 0;
 }
 
@@ -380,7 +402,7 @@ int BPF_PROG(hoard_exit, struct task_struct *task)
 	struct hoard *hoard = hoard_of(task);
 
 	if (hoard)
-		hoard_follow(hoard, task);
+		hoard_follow(ctx, 2, hoard, task);
 	return 0;
 }
 

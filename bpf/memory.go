@@ -9,6 +9,7 @@ const RSSUnit = 1 << 12
 type MemorySums struct {
 	Foreign  uint64 // changes while no thread of the program was current (reclaim), count
 	Change   uint64 // greatest change at once since the gate, summed over file, anonymous and shared memory, in RSSUnit
+	Grown    uint64 // all that was added since the gate, gross, in RSSUnit
 	Deferred bool   // threads count for themselves first and hand in later (before Linux 6.2), and are not all followed
 }
 
@@ -31,7 +32,7 @@ func (p *Probes) MemorySums() (MemorySums, error) {
 
 // decodeSums is told whether every thread is followed.
 func decodeSums(raw memoryMemorySums, followed bool) MemorySums {
-	sums := MemorySums{Foreign: raw.Foreign, Deferred: raw.Deferred != 0 && !followed}
+	sums := MemorySums{Foreign: raw.Foreign, Grown: raw.Grown, Deferred: raw.Deferred != 0 && !followed}
 	for _, units := range raw.Change {
 		sums.Change += units
 	}

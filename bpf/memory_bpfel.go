@@ -30,7 +30,7 @@ type memoryEvent struct {
 		Kind uint32
 		Pad  uint32
 	}
-	_ [544]byte
+	_ [592]byte
 }
 
 type memoryGauge struct {
@@ -97,16 +97,18 @@ const (
 	memoryLossLOSS_STACK_FULL      memoryLoss = 8
 	memoryLossLOSS_STACK_COLLISION memoryLoss = 9
 	memoryLossLOSS_WEIGHT_FULL     memoryLoss = 10
-	memoryLossLOSS_MEMORY_FULL     memoryLoss = 11
-	memoryLossLOSS_MEMORY_SIZE     memoryLoss = 12
-	memoryLossLOSS_TIMES           memoryLoss = 13
-	memoryLossLOSS_TIME_RING       memoryLoss = 14
-	memoryLossLOSS_TIME_EVENT      memoryLoss = 15
-	memoryLossLOSS_WAKERS          memoryLoss = 16
-	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 17
-	memoryLossLOSS_GOROUTINE_READ  memoryLoss = 18
-	memoryLossLOSS_GOROUTINES      memoryLoss = 19
-	memoryLossLOSS_MAX             memoryLoss = 20
+	memoryLossLOSS_STACK_KERNEL    memoryLoss = 11
+	memoryLossLOSS_ASKS            memoryLoss = 12
+	memoryLossLOSS_MEMORY_FULL     memoryLoss = 13
+	memoryLossLOSS_MEMORY_SIZE     memoryLoss = 14
+	memoryLossLOSS_TIMES           memoryLoss = 15
+	memoryLossLOSS_TIME_RING       memoryLoss = 16
+	memoryLossLOSS_TIME_EVENT      memoryLoss = 17
+	memoryLossLOSS_WAKERS          memoryLoss = 18
+	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 19
+	memoryLossLOSS_GOROUTINE_READ  memoryLoss = 20
+	memoryLossLOSS_GOROUTINES      memoryLoss = 21
+	memoryLossLOSS_MAX             memoryLoss = 22
 )
 
 type memoryMarks struct {
@@ -125,6 +127,7 @@ type memoryMemory struct {
 type memoryMemorySums struct {
 	_        structs.HostLayout
 	Foreign  uint64
+	Grown    uint64
 	Change   [4]uint64
 	Deferred uint64
 }
@@ -181,23 +184,6 @@ type memoryThread struct {
 	LockedGoid  uint64
 }
 
-type memoryWeight struct {
-	_      structs.HostLayout
-	Count  uint64
-	Amount uint64
-	Other  uint64
-}
-
-type memoryWeightKey struct {
-	_     structs.HostLayout
-	Stack uint64
-	Goid  uint64
-	Pid   uint32
-	Tid   uint32
-	Kind  uint32
-	Wait  uint32
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -215,6 +201,7 @@ const (
 	memoryMapNotes          = "notes"
 	memoryMapRuntimes       = "runtimes"
 	memoryMapSessions       = "sessions"
+	memoryMapStackBuffers   = "stack_buffers"
 	memoryMapStacks         = "stacks"
 	memoryMapTargets        = "targets"
 	memoryMapThreads        = "threads"
@@ -223,6 +210,7 @@ const (
 	memoryProgHoardExit     = "hoard_exit"
 	memoryProgRssStat       = "rss_stat"
 	memoryProgRssStatSize   = "rss_stat_size"
+	memoryVarCollectStacks  = "collect_stacks"
 	memoryVarFollowThreads  = "follow_threads"
 	memoryVarMemorySlots    = "memory_slots"
 	memoryVarPageUnits      = "page_units"
@@ -280,29 +268,31 @@ type memoryProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryMapSpecs struct {
-	Curves     *ebpf.MapSpec `ebpf:"curves"`
-	Events     *ebpf.MapSpec `ebpf:"events"`
-	Gauges     *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines *ebpf.MapSpec `ebpf:"goroutines"`
-	Hoards     *ebpf.MapSpec `ebpf:"hoards"`
-	Homeless   *ebpf.MapSpec `ebpf:"homeless"`
-	Losses     *ebpf.MapSpec `ebpf:"losses"`
-	Marks      *ebpf.MapSpec `ebpf:"marks"`
-	Memories   *ebpf.MapSpec `ebpf:"memories"`
-	MemorySums *ebpf.MapSpec `ebpf:"memory_sums"`
-	Notes      *ebpf.MapSpec `ebpf:"notes"`
-	Runtimes   *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions   *ebpf.MapSpec `ebpf:"sessions"`
-	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
-	Targets    *ebpf.MapSpec `ebpf:"targets"`
-	Threads    *ebpf.MapSpec `ebpf:"threads"`
-	Weights    *ebpf.MapSpec `ebpf:"weights"`
+	Curves       *ebpf.MapSpec `ebpf:"curves"`
+	Events       *ebpf.MapSpec `ebpf:"events"`
+	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
+	Hoards       *ebpf.MapSpec `ebpf:"hoards"`
+	Homeless     *ebpf.MapSpec `ebpf:"homeless"`
+	Losses       *ebpf.MapSpec `ebpf:"losses"`
+	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	Memories     *ebpf.MapSpec `ebpf:"memories"`
+	MemorySums   *ebpf.MapSpec `ebpf:"memory_sums"`
+	Notes        *ebpf.MapSpec `ebpf:"notes"`
+	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
+	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
+	Targets      *ebpf.MapSpec `ebpf:"targets"`
+	Threads      *ebpf.MapSpec `ebpf:"threads"`
+	Weights      *ebpf.MapSpec `ebpf:"weights"`
 }
 
 // memoryVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryVariableSpecs struct {
+	CollectStacks *ebpf.VariableSpec `ebpf:"collect_stacks"`
 	FollowThreads *ebpf.VariableSpec `ebpf:"follow_threads"`
 	MemorySlots   *ebpf.VariableSpec `ebpf:"memory_slots"`
 	PageUnits     *ebpf.VariableSpec `ebpf:"page_units"`
@@ -328,23 +318,24 @@ func (o *memoryObjects) Close() error {
 //
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryMaps struct {
-	Curves     *ebpf.Map `ebpf:"curves"`
-	Events     *ebpf.Map `ebpf:"events"`
-	Gauges     *ebpf.Map `ebpf:"gauges"`
-	Goroutines *ebpf.Map `ebpf:"goroutines"`
-	Hoards     *ebpf.Map `ebpf:"hoards"`
-	Homeless   *ebpf.Map `ebpf:"homeless"`
-	Losses     *ebpf.Map `ebpf:"losses"`
-	Marks      *ebpf.Map `ebpf:"marks"`
-	Memories   *ebpf.Map `ebpf:"memories"`
-	MemorySums *ebpf.Map `ebpf:"memory_sums"`
-	Notes      *ebpf.Map `ebpf:"notes"`
-	Runtimes   *ebpf.Map `ebpf:"runtimes"`
-	Sessions   *ebpf.Map `ebpf:"sessions"`
-	Stacks     *ebpf.Map `ebpf:"stacks"`
-	Targets    *ebpf.Map `ebpf:"targets"`
-	Threads    *ebpf.Map `ebpf:"threads"`
-	Weights    *ebpf.Map `ebpf:"weights"`
+	Curves       *ebpf.Map `ebpf:"curves"`
+	Events       *ebpf.Map `ebpf:"events"`
+	Gauges       *ebpf.Map `ebpf:"gauges"`
+	Goroutines   *ebpf.Map `ebpf:"goroutines"`
+	Hoards       *ebpf.Map `ebpf:"hoards"`
+	Homeless     *ebpf.Map `ebpf:"homeless"`
+	Losses       *ebpf.Map `ebpf:"losses"`
+	Marks        *ebpf.Map `ebpf:"marks"`
+	Memories     *ebpf.Map `ebpf:"memories"`
+	MemorySums   *ebpf.Map `ebpf:"memory_sums"`
+	Notes        *ebpf.Map `ebpf:"notes"`
+	Runtimes     *ebpf.Map `ebpf:"runtimes"`
+	Sessions     *ebpf.Map `ebpf:"sessions"`
+	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks       *ebpf.Map `ebpf:"stacks"`
+	Targets      *ebpf.Map `ebpf:"targets"`
+	Threads      *ebpf.Map `ebpf:"threads"`
+	Weights      *ebpf.Map `ebpf:"weights"`
 }
 
 func (m *memoryMaps) Close() error {
@@ -362,6 +353,7 @@ func (m *memoryMaps) Close() error {
 		m.Notes,
 		m.Runtimes,
 		m.Sessions,
+		m.StackBuffers,
 		m.Stacks,
 		m.Targets,
 		m.Threads,
@@ -373,6 +365,7 @@ func (m *memoryMaps) Close() error {
 //
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryVariables struct {
+	CollectStacks *ebpf.Variable `ebpf:"collect_stacks"`
 	FollowThreads *ebpf.Variable `ebpf:"follow_threads"`
 	MemorySlots   *ebpf.Variable `ebpf:"memory_slots"`
 	PageUnits     *ebpf.Variable `ebpf:"page_units"`

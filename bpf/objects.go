@@ -57,6 +57,8 @@ var objects = []object{
 	}, {
 		memoryProgRssStatSize, memoryProgRssStat,
 	}}},
+	// Last: what is sampled is not to be the attaching of the others.
+	{ObjectOnCPU, loadOncpu, [][]string{{oncpuProgSample}}},
 }
 
 // sharedMaps are the maps of maps.bpf.h.
@@ -76,10 +78,10 @@ func (p *Probes) openObject(o object, opts Options) error {
 		if err != nil {
 			return err
 		}
-		if err := p.shareMaps(spec); err != nil {
+		if err := p.shareMaps(spec, opts); err != nil {
 			return err
 		}
-		if err := p.loadAndAttach(o.name, spec); err != nil {
+		if err := p.loadAndAttach(o.name, spec, opts); err != nil {
 			refusals = append(refusals, err)
 			continue
 		}
@@ -101,7 +103,11 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 		spec.Programs[name] = programs[name]
 	}
 	for name, size := range opts.sizes() {
-		if m := spec.Maps[name]; m != nil && size > 0 {
+		m := spec.Maps[name]
+		if m != nil && m.InnerMap != nil {
+			m = m.InnerMap
+		}
+		if m != nil && size > 0 {
 			m.MaxEntries = size
 		}
 	}
@@ -124,7 +130,7 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 }
 
 // shareMaps makes the shared maps, once.
-func (p *Probes) shareMaps(spec *ebpf.CollectionSpec) error {
+func (p *Probes) shareMaps(spec *ebpf.CollectionSpec, opts Options) error {
 	for _, name := range sharedMaps {
 		if p.shared[name] != nil {
 			continue
@@ -135,15 +141,20 @@ func (p *Probes) shareMaps(spec *ebpf.CollectionSpec) error {
 		}
 		p.shared[name] = m
 	}
-	return nil
+	if p.tables != nil || !opts.Stacks {
+		return nil
+	}
+	var err error
+	p.tables, err = newStackTables(p.shared, spec)
+	return err
 }
 
-func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
+func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec, opts Options) error {
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: p.shared})
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	links, err := attach(collection)
+	links, err := attach(collection, opts)
 	if err != nil {
 		collection.Close()
 		return err
@@ -155,21 +166,21 @@ func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec) error {
 
 // attach attaches all programs of a collection, or none. Classic tracepoints come first: of two programs on one
 // tracepoint the kernel calls the one first that was attached first, and memory.bpf.c relies on that.
-func attach(collection *ebpf.Collection) ([]link.Link, error) {
+func attach(collection *ebpf.Collection, opts Options) ([]link.Link, error) {
 	var links []link.Link
-	for _, kind := range []ebpf.ProgramType{ebpf.TracePoint, ebpf.Tracing} {
+	for _, kind := range []ebpf.ProgramType{ebpf.TracePoint, ebpf.Tracing, ebpf.PerfEvent} {
 		for name, program := range collection.Programs {
 			if program.Type() != kind || iterators[name] { // run by reading it
 				continue
 			}
-			l, err := attachProgram(name, program)
+			more, err := attachProgram(name, program, opts)
 			if err != nil {
 				for _, l := range links {
 					l.Close()
 				}
 				return nil, fmt.Errorf("attach %s: %w", name, err)
 			}
-			links = append(links, l)
+			links = append(links, more...)
 		}
 	}
 	return links, nil
@@ -180,9 +191,18 @@ var classics = map[string]classic{
 	memoryProgRssStatSize: {"kmem", "rss_stat"},
 }
 
-func attachProgram(name string, program *ebpf.Program) (link.Link, error) {
-	if hook, ok := classics[name]; ok {
-		return attachClassic(hook, program)
+func attachProgram(name string, program *ebpf.Program, opts Options) ([]link.Link, error) {
+	if program.Type() == ebpf.PerfEvent {
+		return sampleCPUs(program, opts)
 	}
-	return link.AttachTracing(link.TracingOptions{Program: program})
+	var (
+		attached link.Link
+		err      error
+	)
+	if hook, ok := classics[name]; ok {
+		attached, err = attachClassic(hook, program)
+	} else {
+		attached, err = link.AttachTracing(link.TracingOptions{Program: program})
+	}
+	return []link.Link{attached}, err
 }

@@ -95,19 +95,6 @@ func (p *Probes) Totals(transport Transport) (Totals, error) {
 	return sum, nil
 }
 
-// Stacks gives the distinct stacks by hash, and what was charged to them.
-func (p *Probes) Stacks() (map[uint64]Stack, map[WeightKey]Weight, error) {
-	stacks, err := values[uint64, Stack](p.shared[taskMapStacks])
-	if err != nil {
-		return nil, nil, fmt.Errorf("map %s: %w", taskMapStacks, err)
-	}
-	weights, err := values[WeightKey, Weight](p.shared[taskMapWeights])
-	if err != nil {
-		return nil, nil, fmt.Errorf("map %s: %w", taskMapWeights, err)
-	}
-	return stacks, weights, nil
-}
-
 // Cost is the run time of one program.
 type Cost struct {
 	Program string
@@ -168,11 +155,30 @@ func (p *Probes) Losses() ([]Loss, error) {
 		if err := p.shared[taskMapLosses].Lookup(l.id, &n); err != nil {
 			return nil, fmt.Errorf("map %s: %w", taskMapLosses, err)
 		}
+		n += p.lostInTables(l.id)
 		if n > 0 {
 			lost = append(lost, Loss{Cause: l.cause, Count: n, Detail: l.detail})
 		}
 	}
 	return lost, nil
+}
+
+// lostInTables is what was lost on this side of the tables of stacks.
+func (p *Probes) lostInTables(id taskLoss) uint64 {
+	if p.tables == nil {
+		return 0
+	}
+	p.tables.mu.Lock()
+	defer p.tables.mu.Unlock()
+	switch id {
+	case taskLossLOSS_STACK_FULL:
+		return p.tables.full
+	case taskLossLOSS_STACK_COLLISION:
+		return p.tables.collisions
+	case taskLossLOSS_WEIGHT_FULL:
+		return p.tables.refused
+	}
+	return 0
 }
 
 // Loss is something that could not be recorded.
@@ -202,10 +208,12 @@ var lossCauses = []struct {
 	{taskLossLOSS_CONNECTIONS, LossOfConnections, "connections are not listed nor in awaiting reply; bytes and calls are complete"},
 	{taskLossLOSS_LISTENERS, "listeners_full", "accepted connections on these ports do not count as awaiting reply"},
 	{taskLossLOSS_CURVE, "curve", "changes of a gauge are missing from its curve or peak"},
-	{taskLossLOSS_STACK_READ, "stack_unreadable", "calls are in no stack profile"},
-	{taskLossLOSS_STACK_FULL, "stacks_full", "calls are in no stack profile"},
-	{taskLossLOSS_STACK_COLLISION, "stack_collision", "calls are in no stack profile"},
-	{taskLossLOSS_WEIGHT_FULL, "weights_full", "calls are in no stack profile"},
+	{taskLossLOSS_STACK_READ, "stack_unreadable", "events of stack profiles have no stack, the totals are complete"},
+	{taskLossLOSS_STACK_FULL, "stacks_full", "events of stack profiles have no stack, the totals are complete"},
+	{taskLossLOSS_STACK_COLLISION, "stack_collision", "events of stack profiles have no stack, the totals are complete"},
+	{taskLossLOSS_WEIGHT_FULL, "weights_full", "events are in no stack profile"},
+	{taskLossLOSS_STACK_KERNEL, "stack_kernel", "stacks are without the kernel's frames"},
+	{taskLossLOSS_ASKS, "asks_full", "time until a reply is charged to no stack, the totals are complete"},
 	{taskLossLOSS_MEMORY_FULL, "memories_full", "resident memory is without these processes"},
 	{taskLossLOSS_MEMORY_SIZE, "memory_size", "resident memory is without these changes until the next ones"},
 	{taskLossLOSS_TIMES, LossOfTimes, "threads have no account of their time"},

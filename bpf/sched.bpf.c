@@ -3,6 +3,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 
 /* Who ran, who was ready, who was blocked and by what; who woke whom? */
+#define STACK_BUFFERS 1
+
 #include "time.bpf.h"
 
 #include <bpf/bpf_tracing.h>
@@ -53,10 +55,21 @@ static __always_inline void ran(struct thread_time *time, struct task_struct *ta
 		time->search_ns += own - charged < MAX_SEARCH ? own - charged : MAX_SEARCH;
 }
 
+/* Remembers where the thread leaves the CPU: what follows is charged to that. */
+static __always_inline void off_begin(void *ctx, struct thread_time *time, struct task_struct *task, __u32 activity)
+{
+	off_charge(time); /* it has not been seen to come on the CPU */
+	if (activity == ACTIVITY_NONE)
+		return;
+	time->off = key_of(task, stack_take(ctx, task, 0));
+	time->off.kind = STACK_OFFCPU;
+	time->off.wait = activity;
+}
+
 /* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.
  * The state is read from the task: before 6.16 (commit 8feb053d5319) the hook's own argument says that one sleeps
  * which a signal has kept awake. */
-static __always_inline void leave_cpu(struct thread_time *time, const struct session *session,
+static __always_inline void leave_cpu(void *ctx, struct thread_time *time, const struct session *session,
 				      struct task_struct *task, bool preempt, __u64 now)
 {
 	struct rq *queue = queue_of(task);
@@ -75,6 +88,8 @@ static __always_inline void leave_cpu(struct thread_time *time, const struct ses
 	if (time->activity == ACTIVITY_RUNNING)
 		ran(time, task, activity != ACTIVITY_RUNNABLE, foreign, now);
 	go_on(time, session, activity, now);
+	if (collect_stacks)
+		off_begin(ctx, time, task, activity);
 	time->clock_at = queue->clock;
 	time->exec_at = task->se.sum_exec_runtime;
 	time->delay_at = task->sched_info.run_delay;
@@ -106,6 +121,8 @@ static __always_inline void come_on_cpu(struct thread_time *time, const struct s
 	if (time->activity == ACTIVITY_RUNNABLE)
 		arrived(time, session, task, now, clock);
 	time->foreign_at = foreign_clock(queue);
+	if (collect_stacks)
+		off_charge(time);
 	changed(time);
 }
 
@@ -129,6 +146,11 @@ int BPF_PROG(sched_newtask, struct task_struct *task)
 	time->start_ns = thread->start_ns;
 	time->epoch = thread->epoch;
 	time->activity = ACTIVITY_NONE;
+	/* It has no stack yet, and is ready first. */
+	time->off.pid = task->tgid;
+	time->off.tid = task->pid;
+	time->off.kind = STACK_OFFCPU;
+	time->off.wait = ACTIVITY_NONE;
 	return 0;
 }
 
@@ -147,7 +169,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	now = bpf_ktime_get_ns();
 	time = time_of(prev, session, true);
 	if (time)
-		leave_cpu(time, session, prev, preempt, now);
+		leave_cpu(ctx, time, session, prev, preempt, now);
 	time = time_of(next, session, false);
 	if (time)
 		come_on_cpu(time, session, next, now);

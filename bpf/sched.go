@@ -69,6 +69,13 @@ func (p *Probes) Wakers() ([]Waker, error) {
 	return wakers, nil
 }
 
+// LeftAt is where the thread left the CPU last, as a key of the weights.
+func (t schedThreadTime) LeftAt() WeightKey {
+	return WeightKey{
+		Stack: t.Off.Stack, Goid: t.Off.Goid, Pid: t.Off.Pid, Tid: t.Off.Tid, Kind: StackKind(t.Off.Kind), Wait: uint32(t.Off.Wait),
+	}
+}
+
 // comm is a thread's name as the kernel keeps it: the watched program's own choice, any bytes but NUL.
 func comm(raw *[16]int8) string {
 	name, _, _ := bytes.Cut(unsafe.Slice((*byte)(unsafe.Pointer(&raw[0])), len(raw)), []byte{0})

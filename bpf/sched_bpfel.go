@@ -55,7 +55,7 @@ type schedEvent struct {
 		Kind schedEventKind
 		Pad  uint32
 	}
-	_ [544]byte
+	_ [592]byte
 }
 
 type schedEventKind uint32
@@ -130,16 +130,18 @@ const (
 	schedLossLOSS_STACK_FULL      schedLoss = 8
 	schedLossLOSS_STACK_COLLISION schedLoss = 9
 	schedLossLOSS_WEIGHT_FULL     schedLoss = 10
-	schedLossLOSS_MEMORY_FULL     schedLoss = 11
-	schedLossLOSS_MEMORY_SIZE     schedLoss = 12
-	schedLossLOSS_TIMES           schedLoss = 13
-	schedLossLOSS_TIME_RING       schedLoss = 14
-	schedLossLOSS_TIME_EVENT      schedLoss = 15
-	schedLossLOSS_WAKERS          schedLoss = 16
-	schedLossLOSS_MEMORY_HOARD    schedLoss = 17
-	schedLossLOSS_GOROUTINE_READ  schedLoss = 18
-	schedLossLOSS_GOROUTINES      schedLoss = 19
-	schedLossLOSS_MAX             schedLoss = 20
+	schedLossLOSS_STACK_KERNEL    schedLoss = 11
+	schedLossLOSS_ASKS            schedLoss = 12
+	schedLossLOSS_MEMORY_FULL     schedLoss = 13
+	schedLossLOSS_MEMORY_SIZE     schedLoss = 14
+	schedLossLOSS_TIMES           schedLoss = 15
+	schedLossLOSS_TIME_RING       schedLoss = 16
+	schedLossLOSS_TIME_EVENT      schedLoss = 17
+	schedLossLOSS_WAKERS          schedLoss = 18
+	schedLossLOSS_MEMORY_HOARD    schedLoss = 19
+	schedLossLOSS_GOROUTINE_READ  schedLoss = 20
+	schedLossLOSS_GOROUTINES      schedLoss = 21
+	schedLossLOSS_MAX             schedLoss = 22
 )
 
 type schedMarks struct {
@@ -231,6 +233,17 @@ type schedThreadTime struct {
 	DelayNs     uint64
 	Voluntary   uint64
 	Involuntary uint64
+	Off         struct {
+		_     structs.HostLayout
+		Stack uint64
+		Goid  uint64
+		Pid   uint32
+		Tid   uint32
+		Kind  uint32
+		Wait  schedActivity
+	}
+	OffBlockedNs  uint64
+	OffRunnableNs uint64
 }
 
 type schedTimeEvent struct {
@@ -252,23 +265,6 @@ type schedWaker struct {
 	Pad   uint32
 }
 
-type schedWeight struct {
-	_      structs.HostLayout
-	Count  uint64
-	Amount uint64
-	Other  uint64
-}
-
-type schedWeightKey struct {
-	_     structs.HostLayout
-	Stack uint64
-	Goid  uint64
-	Pid   uint32
-	Tid   uint32
-	Kind  uint32
-	Wait  schedActivity
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -282,6 +278,7 @@ const (
 	schedMapRunQueue        = "run_queue"
 	schedMapRuntimes        = "runtimes"
 	schedMapSessions        = "sessions"
+	schedMapStackBuffers    = "stack_buffers"
 	schedMapStacks          = "stacks"
 	schedMapTargets         = "targets"
 	schedMapThreadTimes     = "thread_times"
@@ -295,6 +292,7 @@ const (
 	schedProgSchedWakeup    = "sched_wakeup"
 	schedProgSchedWakeupNew = "sched_wakeup_new"
 	schedProgSchedWaking    = "sched_waking"
+	schedVarCollectStacks   = "collect_stacks"
 	schedVarWakerSlots      = "waker_slots"
 )
 
@@ -352,29 +350,31 @@ type schedProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedMapSpecs struct {
-	Curves      *ebpf.MapSpec `ebpf:"curves"`
-	Events      *ebpf.MapSpec `ebpf:"events"`
-	Gauges      *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines  *ebpf.MapSpec `ebpf:"goroutines"`
-	Losses      *ebpf.MapSpec `ebpf:"losses"`
-	Marks       *ebpf.MapSpec `ebpf:"marks"`
-	RunQueue    *ebpf.MapSpec `ebpf:"run_queue"`
-	Runtimes    *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions    *ebpf.MapSpec `ebpf:"sessions"`
-	Stacks      *ebpf.MapSpec `ebpf:"stacks"`
-	Targets     *ebpf.MapSpec `ebpf:"targets"`
-	ThreadTimes *ebpf.MapSpec `ebpf:"thread_times"`
-	Threads     *ebpf.MapSpec `ebpf:"threads"`
-	TimeCopies  *ebpf.MapSpec `ebpf:"time_copies"`
-	Wakers      *ebpf.MapSpec `ebpf:"wakers"`
-	Weights     *ebpf.MapSpec `ebpf:"weights"`
+	Curves       *ebpf.MapSpec `ebpf:"curves"`
+	Events       *ebpf.MapSpec `ebpf:"events"`
+	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
+	Losses       *ebpf.MapSpec `ebpf:"losses"`
+	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	RunQueue     *ebpf.MapSpec `ebpf:"run_queue"`
+	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
+	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
+	Targets      *ebpf.MapSpec `ebpf:"targets"`
+	ThreadTimes  *ebpf.MapSpec `ebpf:"thread_times"`
+	Threads      *ebpf.MapSpec `ebpf:"threads"`
+	TimeCopies   *ebpf.MapSpec `ebpf:"time_copies"`
+	Wakers       *ebpf.MapSpec `ebpf:"wakers"`
+	Weights      *ebpf.MapSpec `ebpf:"weights"`
 }
 
 // schedVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedVariableSpecs struct {
-	WakerSlots *ebpf.VariableSpec `ebpf:"waker_slots"`
+	CollectStacks *ebpf.VariableSpec `ebpf:"collect_stacks"`
+	WakerSlots    *ebpf.VariableSpec `ebpf:"waker_slots"`
 }
 
 // schedObjects contains all objects after they have been loaded into the kernel.
@@ -397,22 +397,23 @@ func (o *schedObjects) Close() error {
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedMaps struct {
-	Curves      *ebpf.Map `ebpf:"curves"`
-	Events      *ebpf.Map `ebpf:"events"`
-	Gauges      *ebpf.Map `ebpf:"gauges"`
-	Goroutines  *ebpf.Map `ebpf:"goroutines"`
-	Losses      *ebpf.Map `ebpf:"losses"`
-	Marks       *ebpf.Map `ebpf:"marks"`
-	RunQueue    *ebpf.Map `ebpf:"run_queue"`
-	Runtimes    *ebpf.Map `ebpf:"runtimes"`
-	Sessions    *ebpf.Map `ebpf:"sessions"`
-	Stacks      *ebpf.Map `ebpf:"stacks"`
-	Targets     *ebpf.Map `ebpf:"targets"`
-	ThreadTimes *ebpf.Map `ebpf:"thread_times"`
-	Threads     *ebpf.Map `ebpf:"threads"`
-	TimeCopies  *ebpf.Map `ebpf:"time_copies"`
-	Wakers      *ebpf.Map `ebpf:"wakers"`
-	Weights     *ebpf.Map `ebpf:"weights"`
+	Curves       *ebpf.Map `ebpf:"curves"`
+	Events       *ebpf.Map `ebpf:"events"`
+	Gauges       *ebpf.Map `ebpf:"gauges"`
+	Goroutines   *ebpf.Map `ebpf:"goroutines"`
+	Losses       *ebpf.Map `ebpf:"losses"`
+	Marks        *ebpf.Map `ebpf:"marks"`
+	RunQueue     *ebpf.Map `ebpf:"run_queue"`
+	Runtimes     *ebpf.Map `ebpf:"runtimes"`
+	Sessions     *ebpf.Map `ebpf:"sessions"`
+	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks       *ebpf.Map `ebpf:"stacks"`
+	Targets      *ebpf.Map `ebpf:"targets"`
+	ThreadTimes  *ebpf.Map `ebpf:"thread_times"`
+	Threads      *ebpf.Map `ebpf:"threads"`
+	TimeCopies   *ebpf.Map `ebpf:"time_copies"`
+	Wakers       *ebpf.Map `ebpf:"wakers"`
+	Weights      *ebpf.Map `ebpf:"weights"`
 }
 
 func (m *schedMaps) Close() error {
@@ -426,6 +427,7 @@ func (m *schedMaps) Close() error {
 		m.RunQueue,
 		m.Runtimes,
 		m.Sessions,
+		m.StackBuffers,
 		m.Stacks,
 		m.Targets,
 		m.ThreadTimes,
@@ -440,7 +442,8 @@ func (m *schedMaps) Close() error {
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedVariables struct {
-	WakerSlots *ebpf.Variable `ebpf:"waker_slots"`
+	CollectStacks *ebpf.Variable `ebpf:"collect_stacks"`
+	WakerSlots    *ebpf.Variable `ebpf:"waker_slots"`
 }
 
 // schedPrograms contains all programs after they have been loaded into the kernel.

@@ -44,7 +44,11 @@ func (p *Probes) unwatch() error {
 // before that ends meanwhile moves a gauge once more.
 func (p *Probes) clear() error {
 	var errs []error
-	for _, name := range []string{taskMapStacks, taskMapWeights, taskMapRuntimes, taskMapGoroutines} {
+	if p.tables != nil {
+		errs = append(errs, p.tables.drain())
+		p.tables.forget()
+	}
+	for _, name := range []string{taskMapRuntimes, taskMapGoroutines} {
 		errs = append(errs, empty(p.shared[name]))
 	}
 	if sched := p.objects[ObjectSched]; sched != nil {
@@ -53,7 +57,7 @@ func (p *Probes) clear() error {
 	}
 	if sock := p.objects[ObjectSock]; sock != nil {
 		errs = append(errs, clearSlots[Connection](sock.Maps[sockMapConnections]))
-		for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners} {
+		for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners, sockMapAsks} {
 			errs = append(errs, empty(sock.Maps[name]))
 		}
 		cpus := ebpf.MustPossibleCPU()

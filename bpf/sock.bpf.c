@@ -6,7 +6,6 @@
 #define STACK_BUFFERS 16
 
 #include "connection.bpf.h"
-#include "stack.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -43,6 +42,25 @@ static __always_inline void count_thread(struct thread *thread, bool send, int r
 	}
 }
 
+/* Charges a call to its stack, and remembers that where the call asks for a reply or owes one: before the wait begins,
+ * since another thread may end it at once. */
+static __always_inline void charge_call(struct connection *connection, bool send, int ret, __u32 buffer)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct weight_key key = key_of(task, stack_take(0, task, buffer));
+	struct weight by = { .count = 1 };
+
+	if (send)
+		by.amount = ret;
+	else
+		by.other = ret;
+	key.kind = STACK_SOCKET;
+	weight_add(&key, &by);
+	key.kind = STACK_REPLYWAIT;
+	if (connection && ret && connection->side == (send ? SIDE_CLIENT : SIDE_SERVER))
+		asked(connection, &key);
+}
+
 /* The one handler of all send and receive hooks: `ret` is what the call of a target's thread returned. The thread may
  * have no account. */
 static __always_inline int transferred(struct thread *thread, struct sock *sk, int ret, bool send, __u32 buffer)
@@ -60,6 +78,8 @@ static __always_inline int transferred(struct thread *thread, struct sock *sk, i
 	if (thread)
 		count_thread(thread, send, ret);
 	connection = connection_of(sk, transport, now);
+	if (collect_stacks && ret >= 0)
+		charge_call(connection, send, ret, buffer);
 	if (connection) {
 		connection_count(connection, send, ret, now);
 		if (send)
@@ -70,21 +90,11 @@ static __always_inline int transferred(struct thread *thread, struct sock *sk, i
 	/* A TCP connection's account is never lost without having been added to the totals: see connection_gone. */
 	if (!connection || transport != TRANSPORT_TCP || ret == -EAGAIN)
 		count_total(transport, send, ret);
-	if (collect_stacks && ret >= 0) {
-		struct weight by = { .count = 1 };
-
-		if (send)
-			by.amount = ret;
-		else
-			by.other = ret;
-		stack_charge(bpf_get_current_task_btf(), buffer, STACK_SOCKET, &by);
-	}
 	return 0;
 }
 
 /* A look at data that stays in the queue, or at the error queue, carries no bytes. */
 #define MSG_NO_DATA (MSG_PEEK | MSG_ERRQUEUE)
-
 
 /* Most threads of a machine have no storage at all: no other filter is as cheap. A target's thread has, unless there was
  * no memory for it, which is counted as lost. */

@@ -78,7 +78,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [544]byte
+	_ [592]byte
 }
 
 type sockEventKind uint32
@@ -155,16 +155,18 @@ const (
 	sockLossLOSS_STACK_FULL      sockLoss = 8
 	sockLossLOSS_STACK_COLLISION sockLoss = 9
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 10
-	sockLossLOSS_MEMORY_FULL     sockLoss = 11
-	sockLossLOSS_MEMORY_SIZE     sockLoss = 12
-	sockLossLOSS_TIMES           sockLoss = 13
-	sockLossLOSS_TIME_RING       sockLoss = 14
-	sockLossLOSS_TIME_EVENT      sockLoss = 15
-	sockLossLOSS_WAKERS          sockLoss = 16
-	sockLossLOSS_MEMORY_HOARD    sockLoss = 17
-	sockLossLOSS_GOROUTINE_READ  sockLoss = 18
-	sockLossLOSS_GOROUTINES      sockLoss = 19
-	sockLossLOSS_MAX             sockLoss = 20
+	sockLossLOSS_STACK_KERNEL    sockLoss = 11
+	sockLossLOSS_ASKS            sockLoss = 12
+	sockLossLOSS_MEMORY_FULL     sockLoss = 13
+	sockLossLOSS_MEMORY_SIZE     sockLoss = 14
+	sockLossLOSS_TIMES           sockLoss = 15
+	sockLossLOSS_TIME_RING       sockLoss = 16
+	sockLossLOSS_TIME_EVENT      sockLoss = 17
+	sockLossLOSS_WAKERS          sockLoss = 18
+	sockLossLOSS_MEMORY_HOARD    sockLoss = 19
+	sockLossLOSS_GOROUTINE_READ  sockLoss = 20
+	sockLossLOSS_GOROUTINES      sockLoss = 21
+	sockLossLOSS_MAX             sockLoss = 22
 )
 
 type sockMarks struct {
@@ -240,13 +242,6 @@ const (
 	sockTransportTRANSPORT_MAX  sockTransport = 4
 )
 
-type sockWeight struct {
-	_      structs.HostLayout
-	Count  uint64
-	Amount uint64
-	Other  uint64
-}
-
 type sockWeightKey struct {
 	_     structs.HostLayout
 	Stack uint64
@@ -261,6 +256,7 @@ type sockWeightKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	sockMapAsks                  = "asks"
 	sockMapConnections           = "connections"
 	sockMapConnectionsOverflow   = "connections_overflow"
 	sockMapCurves                = "curves"
@@ -368,6 +364,7 @@ type sockProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sockMapSpecs struct {
+	Asks                *ebpf.MapSpec `ebpf:"asks"`
 	Connections         *ebpf.MapSpec `ebpf:"connections"`
 	ConnectionsOverflow *ebpf.MapSpec `ebpf:"connections_overflow"`
 	Curves              *ebpf.MapSpec `ebpf:"curves"`
@@ -417,6 +414,7 @@ func (o *sockObjects) Close() error {
 //
 // It can be passed to loadSockObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sockMaps struct {
+	Asks                *ebpf.Map `ebpf:"asks"`
 	Connections         *ebpf.Map `ebpf:"connections"`
 	ConnectionsOverflow *ebpf.Map `ebpf:"connections_overflow"`
 	Curves              *ebpf.Map `ebpf:"curves"`
@@ -440,6 +438,7 @@ type sockMaps struct {
 
 func (m *sockMaps) Close() error {
 	return _SockClose(
+		m.Asks,
 		m.Connections,
 		m.ConnectionsOverflow,
 		m.Curves,

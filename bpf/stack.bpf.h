@@ -51,14 +51,19 @@ static __always_inline bool stack_equal(const struct stack *a, const struct stac
 /* Puts the stack into the table and gives its hash, or 0 with the loss counted. */
 static __always_inline __u64 stack_intern(struct stack *stack)
 {
-	struct stack *known = bpf_map_lookup_elem(&stacks, &stack->hash);
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&stacks, &zero);
+	struct stack *known;
 
+	if (!table)
+		return 0;
+	known = bpf_map_lookup_elem(table, &stack->hash);
 	if (!known) {
-		long err = bpf_map_update_elem(&stacks, &stack->hash, stack, BPF_NOEXIST);
+		long err = bpf_map_update_elem(table, &stack->hash, stack, BPF_NOEXIST);
 
 		if (!err)
 			return stack->hash;
-		known = bpf_map_lookup_elem(&stacks, &stack->hash); /* another CPU was first */
+		known = bpf_map_lookup_elem(table, &stack->hash); /* another CPU was first */
 		if (!known) {
 			lose(LOSS_STACK_FULL);
 			return 0;
@@ -71,16 +76,20 @@ static __always_inline __u64 stack_intern(struct stack *stack)
 	return stack->hash;
 }
 
-static __always_inline void weight_add(const struct weight_key *key, const struct weight *by)
+/* Not inlined: so its types are in the BTF that Go's are made from. */
+static __noinline void weight_add(const struct weight_key *key, const struct weight *by)
 {
-	struct weight *weight = bpf_map_lookup_elem(&weights, key);
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&weights, &zero);
+	struct weight *weight, none = {};
 
+	if (!table)
+		return;
+	weight = bpf_map_lookup_elem(table, key);
 	if (!weight) {
-		struct weight zero = {};
-
-		bpf_map_update_elem(&weights, key, &zero, BPF_NOEXIST);
-		goroutine_note(key->pid, key->goid);
-		weight = bpf_map_lookup_elem(&weights, key);
+		bpf_map_update_elem(table, key, &none, BPF_NOEXIST);
+		thread_note(key);
+		weight = bpf_map_lookup_elem(table, key);
 		if (!weight) {
 			lose(LOSS_WEIGHT_FULL);
 			return;
@@ -97,57 +106,87 @@ struct frame {
 	__u64 address; /* where it goes on */
 };
 
-/* The chain of frame pointers of a thread in a system call. bpf_get_stack walks the same chain, but finds its end
- * by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go down as
- * well as up, since Go changes stacks within it. */
-static __always_inline void stack_walk(struct stack *stack, struct task_struct *task)
+/* The kernel's own frames, those of the probe among them: by name they are told apart later. */
+static __always_inline void stack_kernel(void *ctx, struct stack *stack)
+{
+	long size = bpf_get_stack(ctx, stack->frames, KERNEL_FRAMES * sizeof(stack->frames[0]), 0);
+
+	if (size < 0)
+		lose(LOSS_STACK_KERNEL);
+	else
+		stack->len = stack->kernel = size / sizeof(stack->frames[0]);
+}
+
+/* The chain of frame pointers of a thread, from where it entered the kernel. bpf_get_stack walks the same chain, but
+ * finds its end by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go
+ * down as well as up, since Go changes stacks within it. */
+static __always_inline void stack_user(struct stack *stack, struct task_struct *task)
 {
 	void *regs = (void *)bpf_task_pt_regs(task);
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	struct frame frame;
 
-	stack->len = stack->kernel = 0;
 	if (bpf_core_field_exists(x86->bp)) {
-		stack->frames[0] = x86->ip;
+		frame.address = x86->ip;
 		frame.caller = x86->bp;
 	} else {
-		stack->frames[0] = arm64->pc;
+		frame.address = arm64->pc;
 		frame.caller = arm64->regs[29];
 	}
-	if (!stack->frames[0])
-		return;
-	stack->len = 1;
-	ROLLED for (__u32 i = 1; i < STACK_FRAMES; i++) {
-		if (!frame.caller || bpf_probe_read_user(&frame, sizeof(frame), (void *)frame.caller) || !frame.address)
+	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
+		__u32 at = stack->len;
+
+		if (!frame.address || at >= STACK_FRAMES)
 			return;
-		stack->frames[i] = frame.address;
-		stack->len = i + 1;
+		stack->frames[at] = frame.address;
+		stack->len = at + 1;
+		if (!frame.caller || bpf_probe_read_user(&frame, sizeof(frame), (void *)frame.caller))
+			return;
 	}
 }
 
-/* Charges to the user stack of the current thread. */
-static __always_inline void stack_charge(struct task_struct *task, __u32 buffer, __u32 kind, const struct weight *by)
+/* Takes the stack of the current thread, with the kernel's frames where there is a context, and gives its hash: 0 where
+ * there is none, which is counted. */
+static __always_inline __u64 stack_take(void *ctx, struct task_struct *task, __u32 buffer)
 {
 	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
-	struct weight_key key = {
-		.pid = task->tgid,
-		.tid = task->pid,
-		.goid = goroutine_of(task),
-		.kind = kind,
-	};
 
 	if (!stack)
-		return;
-	stack_walk(stack, task);
+		return 0;
+	stack->len = stack->kernel = 0;
+	if (ctx)
+		stack_kernel(ctx, stack);
+	stack_user(stack, task);
 	if (!stack->len) {
 		lose(LOSS_STACK_READ);
-		return;
+		return 0;
 	}
 	stack->hash = stack_hash(stack);
-	key.stack = stack_intern(stack);
-	if (key.stack)
-		weight_add(&key, by);
+	return stack_intern(stack);
+}
+
+/* The key of what the current thread, which `task` is, does from this stack. */
+static __always_inline struct weight_key key_of(struct task_struct *task, __u64 stack)
+{
+	struct weight_key key = {
+		.stack = stack,
+		.goid = goroutine_of(task),
+		.pid = task->tgid,
+		.tid = task->pid,
+	};
+
+	return key;
+}
+
+/* Charges to the stack of the current thread. */
+static __always_inline void stack_charge(void *ctx, struct task_struct *task, __u32 buffer, enum stack_kind kind,
+					 const struct weight *by)
+{
+	struct weight_key key = key_of(task, stack_take(ctx, task, buffer));
+
+	key.kind = kind;
+	weight_add(&key, by);
 }
 
 #endif

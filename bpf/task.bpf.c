@@ -56,7 +56,7 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 	if (collect_stacks && watched) {
 		struct weight one = { .count = 1 };
 
-		stack_charge(bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
+		stack_charge(0, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
 		thread->made_stack = stack_taken(0);
 	}
 	return 0;

@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [544]byte
+	_ [592]byte
 }
 
 type taskEventKind uint32
@@ -99,16 +99,18 @@ const (
 	taskLossLOSS_STACK_FULL      taskLoss = 8
 	taskLossLOSS_STACK_COLLISION taskLoss = 9
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 10
-	taskLossLOSS_MEMORY_FULL     taskLoss = 11
-	taskLossLOSS_MEMORY_SIZE     taskLoss = 12
-	taskLossLOSS_TIMES           taskLoss = 13
-	taskLossLOSS_TIME_RING       taskLoss = 14
-	taskLossLOSS_TIME_EVENT      taskLoss = 15
-	taskLossLOSS_WAKERS          taskLoss = 16
-	taskLossLOSS_MEMORY_HOARD    taskLoss = 17
-	taskLossLOSS_GOROUTINE_READ  taskLoss = 18
-	taskLossLOSS_GOROUTINES      taskLoss = 19
-	taskLossLOSS_MAX             taskLoss = 20
+	taskLossLOSS_STACK_KERNEL    taskLoss = 11
+	taskLossLOSS_ASKS            taskLoss = 12
+	taskLossLOSS_MEMORY_FULL     taskLoss = 13
+	taskLossLOSS_MEMORY_SIZE     taskLoss = 14
+	taskLossLOSS_TIMES           taskLoss = 15
+	taskLossLOSS_TIME_RING       taskLoss = 16
+	taskLossLOSS_TIME_EVENT      taskLoss = 17
+	taskLossLOSS_WAKERS          taskLoss = 18
+	taskLossLOSS_MEMORY_HOARD    taskLoss = 19
+	taskLossLOSS_GOROUTINE_READ  taskLoss = 20
+	taskLossLOSS_GOROUTINES      taskLoss = 21
+	taskLossLOSS_MAX             taskLoss = 22
 )
 
 type taskMarks struct {

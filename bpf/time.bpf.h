@@ -5,6 +5,7 @@
 #ifndef WEFT_TIME_BPF_H
 #define WEFT_TIME_BPF_H
 
+#include "stack.bpf.h"
 #include "target.bpf.h"
 #include "wait.bpf.h"
 
@@ -98,6 +99,22 @@ static __always_inline void spend(struct thread_time *time, const struct session
 		since = gate;
 	}
 	time->work.ns[activity] += now - since;
+	if (!collect_stacks || activity == ACTIVITY_RUNNING)
+		return;
+	if (activity == ACTIVITY_RUNNABLE)
+		time->off_runnable_ns += now - since;
+	else
+		time->off_blocked_ns += now - since;
+}
+
+/* Charges the time off the CPU that is over to where it began. */
+static __always_inline void off_charge(struct thread_time *time)
+{
+	struct weight by = { .count = 1, .amount = time->off_blocked_ns, .other = time->off_runnable_ns };
+
+	if (by.amount | by.other)
+		weight_add(&time->off, &by);
+	time->off_blocked_ns = time->off_runnable_ns = 0;
 }
 
 /* The run queue that a thread is on. */

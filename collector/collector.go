@@ -26,6 +26,12 @@ var ErrNotSupported = errors.New("not supported")
 // Options size the kernel side's tables: see package bpf. Stacks is set by the watch.
 type Options = bpf.Options
 
+// Samples of a CPU a second: what it is unless set, and at most.
+const (
+	DefaultFrequency = bpf.DefaultFrequency
+	MaxFrequency     = bpf.MaxFrequency
+)
+
 // Collector watches one process and its descendants at a time. Its methods are not safe for concurrent use.
 type Collector struct {
 	options   Options
@@ -35,6 +41,8 @@ type Collector struct {
 	symbols   *symbols.Symbolizer
 	meter     *cost.Meter // nil where unmetered says why
 	unmetered error
+	kernel    *symbols.Kernel // nil until asked for, and where unnamed says why
+	unnamed   error
 }
 
 // Open loads the probes. An error that is ErrNotSupported says what is missing for that.
@@ -87,6 +95,14 @@ func (c *Collector) load(stacks bool) error {
 	c.probes, c.stacks = probes, stacks
 	debug.FreeOSMemory()
 	return nil
+}
+
+// kernelNames are read when they are first asked for: they take 3 MB.
+func (c *Collector) kernelNames() (*symbols.Kernel, error) {
+	if c.kernel == nil && c.unnamed == nil {
+		c.kernel, c.unnamed = symbols.OpenKernel(procfs.DefaultMountPoint)
+	}
+	return c.kernel, c.unnamed
 }
 
 // Missing gives the probes that were refused.

@@ -136,8 +136,7 @@ func (p *goProgram) weights() []charged {
 	var all []charged
 	for key, weight := range weights {
 		one := charged{kind: key.Kind, goroutine: p.goroutines.of(key), Weight: weight}
-		raw := stacks[key.Stack]
-		frames, _ := p.names.Stack(raw.Frames[raw.Kernel:raw.Len])
+		frames, _ := p.names.Stack(userAddresses(stacks[key.Stack]))
 		for _, f := range frames {
 			one.functions = append(one.functions, f.Function)
 		}
@@ -302,8 +301,7 @@ func TestThreadsOfGo(t *testing.T) {
 		list = append(list, threadRecord(thread))
 	}
 	p.goroutines.made(list, threads, func(hash uint64) []recording.Frame {
-		raw := stacks[hash]
-		frames, _ := p.names.Stack(raw.Frames[raw.Kernel:raw.Len])
+		frames, _ := p.names.Stack(userAddresses(stacks[hash]))
 		return frames
 	})
 	reasons, keepers := map[string]int{}, map[uint64]bool{}

@@ -38,6 +38,28 @@ func reason(frames []recording.Frame) string {
 	return ""
 }
 
+// userAddresses are those of the program in a stack, leaf first.
+func userAddresses(raw bpf.Stack) []uint64 {
+	length := min(int(raw.Len), len(raw.Frames))
+	return raw.Frames[min(int(raw.Kernel), length):length]
+}
+
+// collectMaking says of the threads why they were made. It comes after collectStacks.
+func (w *Watch) collectMaking(threads []bpf.Thread) error {
+	if w.gos == nil {
+		return nil
+	}
+	stacks, _, err := w.c.probes.Stacks()
+	if err != nil {
+		return err
+	}
+	w.gos.made(w.trial.Threads.List, threads, func(hash uint64) []recording.Frame {
+		frames, _ := w.names.Stack(userAddresses(stacks[hash]))
+		return frames
+	})
+	return nil
+}
+
 // made says of the threads in a list why and for which goroutine the runtime made them. The threads are those that the
 // list was made of, in any order; stack names the stack of a hash, empty where it is not known.
 func (g *goroutines) made(list []recording.Thread, threads []bpf.Thread, stack func(hash uint64) []recording.Frame) {

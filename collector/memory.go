@@ -26,6 +26,7 @@ func (w *Watch) collectMemory() error {
 		PeakBytes:      int64(max(gauge.Peak, w.atGate.rss.Now)) * bpf.RSSUnit,
 		SetupPeakBytes: int64(gauge.Early) * bpf.RSSUnit,
 		BoundBytes:     sums.Bound(w.trial.Threads.Peak, w.atGate.load.cpus, int64(os.Getpagesize())),
+		GrownBytes:     int64(sums.Grown) * bpf.RSSUnit,
 		Foreign:        int64(sums.Foreign),
 	}
 	return nil

@@ -51,6 +51,7 @@ func (w *Watch) collectSched(threads []bpf.Thread) error {
 	total, madeUp := w.droppedTime, w.droppedMadeUp
 	for _, t := range all {
 		clip(&t, w.trial.Phases.DoneNS)
+		w.noteOffCPU(t)
 		own := recording.ThreadTime{BlockedNS: map[string]int64{}}
 		addTime(&own, bpf.Spent(t.Setup))
 		addTime(&own, bpf.Spent(t.Work))

@@ -5,7 +5,14 @@ import (
 
 	"github.com/weft-profiler/weft/bpf"
 	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/collector/symbols"
 )
+
+// drainStacksEvery is at which of the ring's drains the stacks are read too.
+const drainStacksEvery = 5
+
+// newThread stands for the stack of a thread that has not run yet.
+const newThread = "[new thread]"
 
 // kinds are the recording's names of what stacks stand for.
 var kinds = map[bpf.StackKind]string{
@@ -20,7 +27,7 @@ var kinds = map[bpf.StackKind]string{
 // Stacks gives the named stacks of a profiled trial, after Done.
 func (w *Watch) Stacks() []recording.Stack { return w.stacks }
 
-// collectStacks names the stacks while the process and its mappings are still there.
+// collectStacks names the stacks while the process and its mappings are still there. It comes after collectSched.
 func (w *Watch) collectStacks() error {
 	if !w.c.stacks || w.names == nil {
 		return nil
@@ -32,33 +39,198 @@ func (w *Watch) collectStacks() error {
 	if err != nil {
 		return err
 	}
-	names := map[int]string{}
-	for _, t := range w.trial.Threads.List {
-		names[t.TID] = t.Name
+	if err := w.gos.take(w.c.probes); err != nil {
+		return err
 	}
+	w.loseGoroutines()
+	w.settle(weights)
+	if _, err := w.c.kernelNames(); err != nil {
+		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "names of the kernel's functions", Reason: err.Error()})
+	}
+	n := w.newNamer(stacks)
+	defer n.close()
 	for key, weight := range weights {
-		raw := stacks[key.Stack]
-		stack := recording.Stack{
-			Kind:   kinds[key.Kind],
-			Thread: fmt.Sprintf("%s/%d", names[int(key.Tid)], key.Tid),
-			Values: values(key.Kind, weight),
-		}
-		addresses := raw.Frames[:min(int(raw.Len), len(raw.Frames))]
-		if int(key.Pid) == w.trial.PID {
-			stack.Frames, stack.Cut = w.names.Stack(addresses)
-		} else {
-			stack.Frames, stack.Cut = w.foreignStack(int(key.Pid), addresses)
-		}
-		w.stacks = append(w.stacks, stack)
+		w.stacks = append(w.stacks, n.stacks(key, weight)...)
 	}
 	return nil
 }
 
-// foreignStack names a stack of a descendant, if it is still there; else its addresses stand for names.
-func (w *Watch) foreignStack(pid int, addresses []uint64) ([]recording.Frame, bool) {
-	process, err := w.c.symbols.Process(pid)
-	if err == nil {
-		defer process.Close()
+func (w *Watch) loseGoroutines() {
+	if w.gos != nil && w.gos.unlisted > 0 {
+		w.trial.Lost = append(w.trial.Lost, recording.Loss{
+			Cause: "goroutines_list_full", Count: w.gos.unlisted, Detail: "goroutines have no function that they began with; what they did is charged",
+		})
+	}
+}
+
+// offCPU is what a tid's threads were off the CPU for, by their own times.
+type offCPU struct {
+	blocked, runnable int64         // durations, from the gate to done
+	last              bpf.WeightKey // where the last of them left the CPU
+}
+
+// noteOffCPU adds a thread's time, which ends at done, to what its stacks must come to.
+func (w *Watch) noteOffCPU(t bpf.ThreadTime) {
+	if !w.c.stacks {
+		return
+	}
+	if w.off == nil {
+		w.off = map[uint32]offCPU{}
+	}
+	sum := w.off[t.Off.Tid]
+	for activity := range causes {
+		sum.blocked += int64(t.Work.Ns[activity])
+	}
+	sum.runnable += int64(t.Work.Ns[bpf.ActivityRunnable])
+	if t.Activity != bpf.ActivityNone || sum.last == (bpf.WeightKey{}) {
+		sum.last = t.LeftAt()
+	}
+	w.off[t.Off.Tid] = sum
+}
+
+// settle charges the time off the CPU that was not over at done to where it began, and takes back what came after: the
+// stacks are read a little later than the times. Charged and not over are then together what the times say.
+func (w *Watch) settle(weights map[bpf.WeightKey]bpf.Weight) {
+	rest := map[uint32]offCPU{}
+	for tid, off := range w.off {
+		rest[tid] = off
+	}
+	for key, weight := range weights {
+		if off, ok := rest[key.Tid]; ok && key.Kind == bpf.StackOffCPU {
+			off.blocked -= int64(weight.Amount)
+			off.runnable -= int64(weight.Other)
+			rest[key.Tid] = off
+		}
+	}
+	for _, off := range rest {
+		if off.blocked == 0 && off.runnable == 0 {
+			continue
+		}
+		weight := weights[off.last]
+		if off.blocked > 0 || off.runnable > 0 {
+			weight.Count++
+		}
+		weight.Amount = uint64(max(int64(weight.Amount)+off.blocked, 0))
+		weight.Other = uint64(max(int64(weight.Other)+off.runnable, 0))
+		weights[off.last] = weight
+	}
+}
+
+// namer turns what the kernel side charged into stacks with names.
+type namer struct {
+	w       *Watch
+	raw     map[uint64]bpf.Stack
+	threads map[int]string
+	named   map[namedKey]named
+	others  map[int]*symbols.Process // descendants; nil of one that is gone
+}
+
+type namedKey struct {
+	stack   uint64
+	pid     uint32
+	sampled bool
+}
+
+type named struct {
+	frames []recording.Frame
+	cut    bool
+}
+
+func (w *Watch) newNamer(raw map[uint64]bpf.Stack) *namer {
+	n := &namer{w: w, raw: raw, threads: map[int]string{}, named: map[namedKey]named{}, others: map[int]*symbols.Process{}}
+	for _, t := range w.trial.Threads.List {
+		n.threads[t.TID] = t.Name
+	}
+	return n
+}
+
+func (n *namer) close() {
+	for _, p := range n.others {
+		if p != nil {
+			p.Close()
+		}
+	}
+}
+
+// stacks gives what one weight comes to: time off the CPU is told apart by what was waited for.
+func (n *namer) stacks(key bpf.WeightKey, w bpf.Weight) []recording.Stack {
+	of := n.name(key)
+	stack := recording.Stack{
+		Kind:      kinds[key.Kind],
+		Thread:    fmt.Sprintf("%s/%d", n.threads[int(key.Tid)], key.Tid),
+		Goroutine: n.w.gos.of(key),
+		Frames:    of.frames,
+		Cut:       of.cut,
+		Values:    n.w.values(key.Kind, w),
+	}
+	if key.Tid == 0 {
+		stack.Thread = "" // of another process
+	}
+	if key.Kind != bpf.StackOffCPU {
+		return []recording.Stack{stack}
+	}
+	blocked, ready := stack, stack
+	blocked.Wait, blocked.Values.RunnableNS = causes[bpf.Activity(key.Wait)], 0
+	ready.Wait, ready.Values.BlockedNS = recording.WaitRunnable, 0
+	switch {
+	case stack.Values.BlockedNS == 0:
+		return []recording.Stack{ready}
+	case stack.Values.RunnableNS == 0:
+		return []recording.Stack{blocked}
+	}
+	ready.Values.Switches = 0
+	return []recording.Stack{blocked, ready}
+}
+
+// name gives the frames of a weight's stack, each stack once.
+func (n *namer) name(key bpf.WeightKey) named {
+	if key.Stack == 0 && bpf.Activity(key.Wait) == bpf.ActivityNone {
+		return named{frames: []recording.Frame{{Function: newThread}}}
+	}
+	raw, ok := n.raw[key.Stack]
+	if !ok {
+		return named{cut: true}
+	}
+	id := namedKey{key.Stack, key.Pid, key.Kind == bpf.StackCPU}
+	known, ok := n.named[id]
+	if !ok {
+		addresses := raw.Frames[:min(int(raw.Len), len(raw.Frames))]
+		kernel := min(int(raw.Kernel), len(addresses))
+		known.frames = n.kernel(addresses[:kernel], id.sampled)
+		user, cut := n.user(int(key.Pid), addresses[kernel:])
+		known.frames, known.cut = append(known.frames, user...), cut
+		n.named[id] = known
+	}
+	return known
+}
+
+// kernel names the kernel's frames. Of a sample the first address is where the CPU was, and no probe is in it.
+func (n *namer) kernel(addresses []uint64, sampled bool) []recording.Frame {
+	names, err := n.w.c.kernelNames()
+	switch {
+	case len(addresses) == 0:
+		return nil
+	case err != nil:
+		return []recording.Frame{{Function: recording.KernelBinary, Binary: recording.KernelBinary}}
+	case sampled:
+		return names.Sample(addresses)
+	}
+	return names.Stack(addresses)
+}
+
+func (n *namer) user(pid int, addresses []uint64) ([]recording.Frame, bool) {
+	if len(addresses) == 0 {
+		return nil, true
+	}
+	if pid == n.w.trial.PID {
+		return n.w.names.Stack(addresses)
+	}
+	process, known := n.others[pid]
+	if !known {
+		process, _ = n.w.c.symbols.Process(pid)
+		n.others[pid] = process
+	}
+	if process != nil {
 		return process.Stack(addresses)
 	}
 	var frames []recording.Frame
@@ -69,15 +241,15 @@ func (w *Watch) foreignStack(pid int, addresses []uint64) ([]recording.Frame, bo
 }
 
 // values reads a weight as its kind means it: see enum stack_kind in contract.h.
-func values(kind bpf.StackKind, w bpf.Weight) recording.Values {
-	count, amount, other := int64(w.Count), int64(w.Amount), int64(w.Other)
+func (w *Watch) values(kind bpf.StackKind, weight bpf.Weight) recording.Values {
+	count, amount, other := int64(weight.Count), int64(weight.Amount), int64(weight.Other)
 	switch kind {
 	case bpf.StackThreadCreate:
 		return recording.Values{Threads: count}
 	case bpf.StackSocket:
 		return recording.Values{Calls: count, SentBytes: amount, RecvBytes: other}
 	case bpf.StackCPU:
-		return recording.Values{Samples: count}
+		return recording.Values{Samples: count, CPUNS: count * w.c.options.PeriodNS()}
 	case bpf.StackOffCPU:
 		return recording.Values{Switches: count, BlockedNS: amount, RunnableNS: other}
 	case bpf.StackReplyWait:

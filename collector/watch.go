@@ -27,8 +27,10 @@ type Watch struct {
 	c      *Collector
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
+	gos    *goroutines      // of the process in profiled trials, nil where it is not Go's
 	stacks []recording.Stack
-	cgroup *cost.Cgroup // of the process, nil in timed trials and where none can be made
+	off    map[uint32]offCPU // by tid, for profiled trials
+	cgroup *cost.Cgroup      // of the process, nil in timed trials and where none can be made
 
 	atGate struct {
 		threads, awaiting, rss bpf.Gauge
@@ -111,6 +113,9 @@ func (w *Watch) Gate(open func() error) error {
 			return fmt.Errorf("read mappings: %w", err)
 		}
 		w.names = names
+		if w.gos, err = watchGoroutines(w.c.probes, names, w.trial.PID); err != nil {
+			w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
+		}
 	}
 	if err := w.baseline(); err != nil {
 		return err
@@ -194,10 +199,13 @@ func (w *Watch) startDrain() {
 		defer close(w.stopped)
 		tick := time.NewTicker(drainEvery)
 		defer tick.Stop()
-		for {
+		for n := 1; ; n++ {
 			select {
 			case <-tick.C:
 				w.drain()
+				if n%drainStacksEvery == 0 {
+					w.drainErr = errors.Join(w.drainErr, w.drainStacks())
+				}
 			case <-w.stop:
 				w.drain()
 				return
@@ -215,6 +223,11 @@ func (w *Watch) drain() {
 	if w.drainErr == nil {
 		w.drainErr = err
 	}
+}
+
+// drainStacks reads the stacks, then who ran: see bpf.Probes.TakeGoroutines.
+func (w *Watch) drainStacks() error {
+	return errors.Join(w.c.probes.DrainStacks(), w.gos.take(w.c.probes))
 }
 
 func (w *Watch) threadGone(t bpf.Thread) {

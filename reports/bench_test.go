@@ -56,7 +56,7 @@ func ofAllKinds(p *profile.Profile) *profile.Profile {
 	p.SampleType = nil
 	for _, kind := range Kinds() {
 		for _, sample := range kind.Samples {
-			p.SampleType = append(p.SampleType, &profile.ValueType{Type: sample, Unit: kind.Unit})
+			p.SampleType = append(p.SampleType, &profile.ValueType{Type: sample, Unit: profileUnit(kind.Unit)})
 		}
 	}
 	for i, s := range p.Sample {

@@ -143,21 +143,6 @@ func TestShellCommand(t *testing.T) {
 	}
 }
 
-// A function that calls itself is counted once with its callees, and what functions pay themselves is all there is.
-func TestFunctions(t *testing.T) {
-	p := newProfile([]stackSpec{
-		{frames: []string{"main", "walk", "walk", "walk"}, heap: 5},
-		{frames: []string{"main", "walk", "read"}, heap: 7},
-		{frames: []string{"main"}, heap: 1},
-	})
-	s := &stacks{kind: Kinds()[0], model: "m", profile: p, columns: []int{0}}
-	got := newFlameGraph(s).functions()
-	want := []function{{"read", 7, 7}, {"walk", 5, 12}, {"main", 1, 13}}
-	if !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
 // A part below zero makes the other parts longer than the sum: the bar shows where the sum ends and hatches the rest,
 // and the legend has what is drawn only.
 func TestBarsBeyondTheirSum(t *testing.T) {

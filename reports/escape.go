@@ -13,6 +13,9 @@ import (
 // the terminal (control characters, escape sequences, marks of writing direction, invalid UTF-8) is shown as
 // Go quotes it, and so is the backslash, so that nothing can pose as quoted.
 func escapeTerminal(s string) string {
+	if isPlainASCII(s, `\`) {
+		return s
+	}
 	var b strings.Builder
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
@@ -30,6 +33,17 @@ func escapeTerminal(s string) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// isPlainASCII says that a string is of printable ASCII without some of its characters: nearly all names are, and there
+// are many.
+func isPlainASCII(s, without string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || strings.IndexByte(without, s[i]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // escapeMarkdown makes a string plain text in Markdown, in a table's cell too: no markup, no HTML, no link, no formula.
@@ -61,6 +75,9 @@ func escapeXML(s string) string {
 
 // xmlText escapes what is escaped for a terminal already, so that it could be cut to a width.
 func xmlText(s string) string {
+	if isPlainASCII(s, `<>&'"`) {
+		return s
+	}
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(s)) // a bytes.Buffer takes every write
 	return b.String()

@@ -13,6 +13,7 @@ type Evidence struct {
 	Lost       []Loss    `json:"lost"`
 	LostEvents int64     `json:"lost_events"` // sum over Lost, count
 	Missing    []Missing `json:"missing"`
+	Totals     []Total   `json:"totals"`    // of the stacks, beside their counters; empty before View.Totals
 	BPFShare   *float64  `json:"bpf_share"` // BPF time over the CPU time of the measured trials, a lower bound; null when not known
 }
 
@@ -33,7 +34,7 @@ type Missing struct {
 }
 
 func newEvidence(r *recording.Recording) Evidence {
-	e := Evidence{Lost: []Loss{}, Missing: []Missing{}}
+	e := Evidence{Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}}
 	var bpf, cpu, runs int64
 	for _, t := range r.Trials {
 		for _, l := range t.Lost {

@@ -109,7 +109,7 @@ func newTestTrial(s modelSpec, kind recording.Kind, round int) *recording.Trial 
 func newSockets(s modelSpec, gate int64) recording.Sockets {
 	sockets := recording.Sockets{
 		Transports: map[string]recording.Transport{"tcp": {SentBytes: 100 * 120, SentCalls: 100,
-			RecvBytes: 100 * 67_900, RecvCalls: 100 * (s.calls - 1), RecvWouldBlock: 100 * (s.calls % 2), Opened: int64(s.conns)}},
+			RecvBytes: 100 * 67_900, RecvCalls: 100 * (s.calls - 1), RecvWouldBlock: 100 * (s.calls % 2), Opened: int64(s.conns)}, "udp": {SentBytes: 320, RecvBytes: 400_000}},
 		Awaiting: recording.Awaiting{Peak: s.flight, Replies: 100, SumNS: 100 * 21 * ms},
 	}
 	for i := range s.conns {
@@ -121,11 +121,17 @@ func newSockets(s modelSpec, gate int64) recording.Sockets {
 	return sockets
 }
 
-// stackSpec is one stack of the synthetic profile, root first; "+" before a function: inlined into its caller.
+// stackSpec is one stack of the synthetic profile, root first; "+" before a function: inlined into its caller; "*": of
+// the kernel.
 type stackSpec struct {
 	frames                     []string
 	heap, threads, sent, recvd int64
 	cut                        bool
+
+	samples, cpu, blocked, runnable, replies, waited, grown int64
+	wait                                                    string // the cause of blocked and runnable
+	goroutine                                               string // the function that it began with
+	trial                                                   int64  // 0: the profile does not say
 }
 
 func stackSpecs() []stackSpec {
@@ -139,10 +145,19 @@ func stackSpecs() []stackSpec {
 		{frames: with("github.com/weft-profiler/weft/workload/page.Parse", "golang.org/x/net/html.(*Tokenizer).Next", "+golang.org/x/net/html.(*Tokenizer).readByte"), heap: 2_310_000},
 		{frames: with("github.com/weft-profiler/weft/workload/page.Parse", "strconv.ParseInt"), heap: 40_000},
 		{frames: []string{"runtime.mstart", "runtime.mstart0", "runtime.mstart1", "runtime.schedule", "runtime.newm", "runtime.allocm"}, heap: 180_000, threads: 4},
-		{frames: []string{"runtime.templateThread", "runtime.newm", "runtime.newm1", "runtime.newosproc"}, threads: 100},
-		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).flush", "syscall.Write", "+syscall.write", "syscall.Syscall"), sent: 12_000},
+		{frames: []string{"runtime.templateThread", "runtime.newm", "runtime.newm1", "runtime.newosproc"}, threads: 99, cpu: 30 * ms, samples: 30},
+		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).flush", "syscall.Write", "+syscall.write", "syscall.Syscall"), sent: 12_000, replies: 100, waited: 2100 * ms, cpu: 120 * ms, samples: 120},
 		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).fill", "syscall.Read", "+syscall.read", "syscall.Syscall"), recvd: 6_790_000},
 		{frames: []string{"getaddrinfo"}, sent: 320, recvd: 400_000, cut: true},
+		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).fill", "syscall.Read", "+syscall.read", "syscall.Syscall", "*entry_SYSCALL_64", "*tcp_recvmsg", "*schedule"),
+			blocked: 8456 * ms, wait: recording.CauseSocketRead, goroutine: "main.fetchAll.func1"},
+		{frames: with("github.com/weft-profiler/weft/workload/page.Parse", "*exc_page_fault", "*schedule"), runnable: 9 * ms, wait: recording.WaitRunnable, goroutine: "main.fetchAll.func1"},
+		{frames: []string{"runtime.mcall", "runtime.schedule", "runtime.findRunnable", "runtime.futexsleep", "*entry_SYSCALL_64", "*futex_wait", "*schedule"},
+			blocked: 400 * ms, wait: recording.CauseFutex, goroutine: recording.SchedulerGoroutine},
+		{frames: []string{"runtime.mcall", "runtime.schedule", "runtime.findRunnable"}, runnable: 3610 * ms / 1000, cpu: 40 * ms, samples: 40,
+			wait: recording.WaitRunnable, goroutine: recording.SchedulerGoroutine},
+		{frames: with("github.com/weft-profiler/weft/workload/page.Parse", "golang.org/x/net/html.(*Tokenizer).Next"), cpu: 610 * ms, samples: 610, grown: 3 * mib},
+		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).fill", "+bufio.NewReaderSize", "*asm_exc_page_fault", "*clear_page"), cpu: 35 * ms, samples: 35, grown: 5 * mib},
 	}
 }
 
@@ -157,14 +172,28 @@ func newProfile(specs []stackSpec) *profile.Profile {
 	b := profileBuilder{&profile.Profile{SampleType: []*profile.ValueType{
 		{Type: "inuse_space", Unit: "bytes"}, {Type: "threadcreate", Unit: "count"},
 		{Type: "socket_sent", Unit: "bytes"}, {Type: "socket_received", Unit: "bytes"},
+		{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"},
+		{Type: sampleBlocked, Unit: "nanoseconds"}, {Type: sampleRunnable, Unit: "nanoseconds"},
+		{Type: "replies", Unit: "count"}, {Type: "replywait", Unit: "nanoseconds"}, {Type: "rss_grown", Unit: "bytes"},
 	}}, map[string]*profile.Function{}, map[string]*profile.Location{}}
 	for _, s := range specs {
-		sample := &profile.Sample{Value: []int64{s.heap, s.threads, s.sent, s.recvd}}
+		sample := &profile.Sample{Value: []int64{s.heap, s.threads, s.sent, s.recvd,
+			s.samples, s.cpu, s.blocked, s.runnable, s.replies, s.waited, s.grown},
+			Label: map[string][]string{}, NumLabel: map[string][]int64{}}
+		if s.wait != "" {
+			sample.Label["wait"] = []string{s.wait}
+		}
+		if s.goroutine != "" {
+			sample.Label["goroutine"] = []string{s.goroutine}
+		}
+		if s.trial != 0 {
+			sample.NumLabel["trial"] = []int64{s.trial}
+		}
 		for _, call := range b.calls(s.frames) {
 			sample.Location = append([]*profile.Location{call}, sample.Location...)
 		}
 		if s.cut {
-			sample.NumLabel = map[string][]int64{"cut": {1}}
+			sample.NumLabel["cut"] = []int64{1}
 		}
 		b.profile.Sample = append(b.profile.Sample, sample)
 	}
@@ -191,6 +220,9 @@ func (b *profileBuilder) location(names []string) *profile.Location {
 	l := b.locations[key]
 	if l == nil {
 		l = &profile.Location{ID: uint64(len(b.locations) + 1), Address: uint64(0x1000 + 16*len(b.locations))}
+		if kernel, ok := strings.CutPrefix(names[0], "*"); ok {
+			names, l.Mapping = []string{kernel}, b.kernel()
+		}
 		for _, name := range names {
 			l.Line = append(l.Line, profile.Line{Function: b.function(name), Line: int64(10 + len(name))})
 		}
@@ -198,6 +230,13 @@ func (b *profileBuilder) location(names []string) *profile.Location {
 		b.profile.Location = append(b.profile.Location, l)
 	}
 	return l
+}
+
+func (b *profileBuilder) kernel() *profile.Mapping {
+	if len(b.profile.Mapping) == 0 {
+		b.profile.Mapping = append(b.profile.Mapping, &profile.Mapping{ID: 1, File: recording.KernelBinary, HasFunctions: true})
+	}
+	return b.profile.Mapping[0]
 }
 
 func (b *profileBuilder) function(name string) *profile.Function {

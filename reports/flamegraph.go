@@ -2,10 +2,9 @@ package reports
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
-
-	"github.com/google/pprof/profile"
 )
 
 // maxDepth bounds the height of a flame graph: callees beyond it are part of the deepest frame.
@@ -18,6 +17,7 @@ type flameGraph struct {
 	calls  []frame // distinct calls
 	ranks  []int32 // of their names in the order of names
 	stacks []callStack
+	trials []int   // numbers of the trials that the values are summed over
 	before []int64 // value of the stacks before each, and of all of them
 	fresh  []int   // nodes of the stacks before each that are not shared with the one before them
 	cut    int64   // value of the stacks whose root was not reached
@@ -28,75 +28,57 @@ type flameGraph struct {
 type callStack struct {
 	calls []int32
 	value int64
+	trial int // its place in the graph's trials
 }
+
+// nodeRange is the stacks that go through a node, and how many frames below it are callers.
+type nodeRange struct{ from, to, depth int }
 
 // box is where a node is drawn.
 type box struct {
 	frame
-	value    int64   // with callees
+	node     nodeRange
+	value    int64   // with callees, summed over the trials
 	depth    int     // rows above the root
 	x, width float64 // in the unit of the layout's width
+	diff     *difference
 }
 
-// newFlameGraph gathers the stacks.
+// newFlameGraph gathers the stacks. On stacks of off-CPU time the cause of the wait stands, as a frame of its own: so
+// a function keeps all of its time together and shows what it waited for, and blocked and runnable are never one.
 func newFlameGraph(s *stacks) *flameGraph {
-	g := &flameGraph{}
-	n := numbering{graph: g, calls: map[frame]int32{}, locations: map[*profile.Location][]int32{}}
-	for _, sample := range s.profile.Sample {
-		value := s.value(sample)
-		if value == 0 {
-			continue
-		}
-		calls, whole := n.stack(sample)
-		g.stacks = append(g.stacks, callStack{calls, value})
-		if isCut(sample) {
-			g.cut += value
-		}
-		if !whole {
-			g.deep += value
+	table := s.calls
+	if table == nil {
+		table = newCallTable(s.profile)
+	}
+	g := &flameGraph{calls: slices.Clone(table.calls), trials: s.trials}
+	if len(g.trials) == 0 {
+		g.trials = []int{0}
+	}
+	waits := map[string]int32{}
+	for i, sample := range s.profile.Sample {
+		for _, part := range s.parts(sample) {
+			calls := table.stacks[i]
+			if part.wait != "" {
+				number, ok := waits[part.wait]
+				if !ok {
+					number = int32(len(g.calls))
+					waits[part.wait] = number
+					g.calls = append(g.calls, frame{name: part.wait, made: true})
+				}
+				calls = append(slices.Clip(calls), number)
+			}
+			g.stacks = append(g.stacks, callStack{calls, part.value, max(0, slices.Index(g.trials, table.trial[i]))})
+			if table.cut[i] {
+				g.cut += part.value
+			}
+			if table.deep[i] {
+				g.deep += part.value
+			}
 		}
 	}
 	g.arrange()
 	return g
-}
-
-// numbering gives calls their numbers, each location's once.
-type numbering struct {
-	graph     *flameGraph
-	calls     map[frame]int32
-	locations map[*profile.Location][]int32
-}
-
-// stack gives the calls of a sample, root first, and whether these are all.
-func (n *numbering) stack(sample *profile.Sample) ([]int32, bool) {
-	calls := make([]int32, 0, len(sample.Location)+1)
-	if isCut(sample) {
-		calls = append(calls, n.call(frame{name: cutName}))
-	}
-	for _, location := range slices.Backward(sample.Location) {
-		numbers, ok := n.locations[location]
-		if !ok {
-			for _, f := range locationFrames(location) {
-				numbers = append(numbers, n.call(f))
-			}
-			n.locations[location] = numbers
-		}
-		calls = append(calls, numbers...)
-		if len(calls) > maxDepth {
-			return calls[:maxDepth], false
-		}
-	}
-	return calls, true
-}
-
-func (n *numbering) call(f frame) int32 {
-	number, ok := n.calls[f]
-	if !ok {
-		number = int32(len(n.graph.calls))
-		n.calls[f] = number
-		n.graph.calls = append(n.graph.calls, f)
-	}
-	return number
 }
 
 // arrange puts the stacks into order, so that the drawing does not depend on the profile's, and sums them up.
@@ -151,31 +133,95 @@ func (g *flameGraph) shared(a, b callStack) int {
 func (g *flameGraph) total() int64 { return g.before[len(g.stacks)] }
 
 // layout gives every node that is at least least wide its box, callers before their callees, and counts the
-// others. A node is as wide as its share of the whole, so that callees are never wider than their caller.
-func (g *flameGraph) layout(width, least float64) (boxes []box, dropped int) {
+// others. A node is as wide as its share of the whole, so that callees are never wider than their caller. Where there
+// is another graph to compare with, boxes say how they differ from it.
+func (g *flameGraph) layout(width, least float64, with *comparing) (boxes []box, dropped int) {
 	if g.total() == 0 {
 		return nil, 0
 	}
 	scale := width / float64(g.total())
-	var place func(from, to, depth int)
-	place = func(from, to, depth int) {
-		value := g.before[to] - g.before[from]
+	var place func(n nodeRange, other nodeRange)
+	place = func(n nodeRange, other nodeRange) {
+		value := g.value(n)
 		if float64(value)*scale < least {
-			dropped += g.nodes(from, to, depth)
+			dropped += g.nodes(n)
 			return
 		}
-		boxes = append(boxes, box{g.merged(from, to, depth), value, depth, float64(g.before[from]) * scale, float64(value) * scale})
-		for from < to && len(g.stacks[from].calls) > depth {
-			end := g.siblings(from, to, depth)
-			place(from, end, depth+1)
-			from = end
+		b := box{g.merged(n), n, value, n.depth, float64(g.before[n.from]) * scale, float64(value) * scale, nil}
+		if with != nil {
+			b.diff = with.difference(g, n, other)
+		}
+		boxes = append(boxes, b)
+		var theirs map[string]nodeRange
+		if with != nil {
+			theirs = with.other.callees(other)
+		}
+		for callee := range g.each(n) {
+			place(callee, theirs[g.name(callee)])
 		}
 	}
-	place(0, len(g.stacks), 0)
+	root := nodeRange{0, len(g.stacks), 0}
+	var other nodeRange
+	if with != nil {
+		other = nodeRange{0, len(with.other.stacks), 0}
+	}
+	place(root, other)
 	return boxes, dropped
 }
 
-// siblings is the end of the stacks that call the same function at a depth as the first of them does.
+// value of a node with its callees.
+func (g *flameGraph) value(n nodeRange) int64 { return g.before[n.to] - g.before[n.from] }
+
+// each gives the callees of a node in their order.
+func (g *flameGraph) each(n nodeRange) iter.Seq[nodeRange] {
+	return func(yield func(nodeRange) bool) {
+		for from := n.from; from < n.to && len(g.stacks[from].calls) > n.depth; {
+			end := g.siblings(from, n.to, n.depth)
+			if !yield(nodeRange{from, end, n.depth + 1}) {
+				return
+			}
+			from = end
+		}
+	}
+}
+
+// callees gives them by name.
+func (g *flameGraph) callees(n nodeRange) map[string]nodeRange {
+	list := map[string]nodeRange{}
+	for callee := range g.each(n) {
+		list[g.name(callee)] = callee
+	}
+	return list
+}
+
+// name of a node's function.
+func (g *flameGraph) name(n nodeRange) string {
+	if n.depth == 0 {
+		return rootName
+	}
+	return g.calls[g.stacks[n.from].calls[n.depth-1]].name
+}
+
+// byTrial is a node's value in each trial.
+func (g *flameGraph) byTrial(n nodeRange) []int64 {
+	values := make([]int64, len(g.trials))
+	if len(values) == 1 {
+		values[0] = g.value(n)
+		return values
+	}
+	for _, s := range g.stacks[n.from:n.to] {
+		values[s.trial] += s.value
+	}
+	return values
+}
+
+// mean is what a sum over the trials is in one of them.
+func (g *flameGraph) mean(sum int64) float64 { return float64(sum) / float64(len(g.trials)) }
+
+// rootName is what the node below all stacks is called.
+const rootName = "all"
+
+// siblings is where the stacks end that share a node with the first.
 func (g *flameGraph) siblings(from, to, depth int) int {
 	rank := g.ranks[g.stacks[from].calls[depth]]
 	end := from + 1
@@ -186,14 +232,16 @@ func (g *flameGraph) siblings(from, to, depth int) int {
 }
 
 // merged is the node of a range of stacks. Of the place of its calls it keeps what all of them share.
-func (g *flameGraph) merged(from, to, depth int) frame {
-	if depth == 0 {
-		return frame{name: "all"}
+func (g *flameGraph) merged(n nodeRange) frame {
+	if n.depth == 0 {
+		return frame{name: rootName, made: true}
 	}
-	node := g.calls[g.stacks[from].calls[depth-1]]
-	for _, s := range g.stacks[from+1 : to] {
-		call := &g.calls[s.calls[depth-1]]
+	node := g.calls[g.stacks[n.from].calls[n.depth-1]]
+	for _, s := range g.stacks[n.from+1 : n.to] {
+		call := &g.calls[s.calls[n.depth-1]]
 		node.inlined = node.inlined && call.inlined
+		node.kernel = node.kernel && call.kernel
+		node.made = node.made && call.made
 		if node.line != call.line {
 			node.line = 0
 		}
@@ -204,7 +252,7 @@ func (g *flameGraph) merged(from, to, depth int) frame {
 	return node
 }
 
-// nodes is how many nodes there are from one of a range of stacks upwards, itself included.
-func (g *flameGraph) nodes(from, to, depth int) int {
-	return len(g.stacks[from].calls) - (depth - 1) + g.fresh[to] - g.fresh[from+1]
+// nodes is how many nodes there are from one upwards, itself included.
+func (g *flameGraph) nodes(n nodeRange) int {
+	return len(g.stacks[n.from].calls) - (n.depth - 1) + g.fresh[n.to] - g.fresh[n.from+1]
 }

@@ -1,16 +1,17 @@
 package reports
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 )
 
-// pageLeast is how narrow a frame may be in report.html, in pixels: all graphs of a recording are in one file.
-const pageLeast = 0.5
+// pageShare is how great a frame's share of its graph must be for the page to have it. All graphs of a recording are in
+// one file; what is smaller is drawn as one frame without a name, so that widths add up.
+const pageShare = 0.0002
+
+// narrowName is what these are called.
+const narrowName = "[narrower frames]"
 
 // flameSet is the flame graphs of the page, one shown at a time.
 type flameSet struct {
@@ -25,44 +26,74 @@ type flame struct {
 	Kind, Model string
 }
 
-// newFlameSet draws every kind that a profile has, model by model, so that a profile is parsed once.
-func newFlameSet(v *View) (flameSet, error) {
+// flameData is a graph as the page's script draws it.
+type flameData struct {
+	Title  string      `json:"title"`
+	Unit   string      `json:"unit"`
+	Notes  []flameNote `json:"notes"`
+	Count  int         `json:"count"`  // trials
+	Units  []float64   `json:"units"`  // finished work by trial; null where that is not known
+	Least  float64     `json:"least"`  // frames of a smaller sum over the trials are not in it; 0 where all are
+	Names  []string    `json:"names"`  // of functions and files, safe to be shown
+	Frames [][5]int64  `json:"frames"` // name, file, line, kind of code (frameKind), color of the package
+	Nodes  []int64     `json:"nodes"`  // callers first: depth, frame, then the value in each trial
+}
+
+// flameNote is a note for the script.
+type flameNote struct {
+	Text string `json:"text"`
+	Loud bool   `json:"loud"`
+}
+
+// Kinds of code, bits of a number.
+const (
+	codeInlined = 1 << iota
+	codeKernel
+	codeMade // no function
+	codeScheduler
+	codeReady
+	codeNarrow
+	codeCut
+)
+
+// newFlameSet reads every kind that a profile has, model by model, so that a profile is parsed once.
+func newFlameSet(v *View, payers func(model string)) (flameSet, error) {
 	var set flameSet
+	have := map[string]bool{}
 	for _, m := range v.Models {
 		if !m.Profiled {
 			continue
 		}
 		before := len(set.Graphs)
 		for _, kind := range Kinds() {
-			svg, err := flameFor(v, m.Name, kind.Name)
+			text, err := flameFor(v, m.Name, kind.Name)
 			if errors.Is(err, ErrNoEvidence) {
 				continue
 			}
 			if err != nil {
 				return set, err
 			}
-			p, err := pack(fmt.Sprintf("flame%d", len(set.Graphs)), "", "image/svg+xml", "", svg)
+			p, err := pack(fmt.Sprintf("flame%d", len(set.Graphs)), "", "application/json", "", text)
 			if err != nil {
 				return set, err
 			}
 			set.Graphs = append(set.Graphs, flame{p, kind.Name, escapeTerminal(m.Name)})
+			have[kind.Name] = true
 		}
 		if len(set.Graphs) > before {
 			set.Models = append(set.Models, escapeTerminal(m.Name))
 		}
+		payers(m.Name)
 	}
 	for _, kind := range Kinds() {
-		for _, g := range set.Graphs {
-			if g.Kind == kind.Name {
-				set.Kinds = append(set.Kinds, kind)
-				break
-			}
+		if have[kind.Name] {
+			set.Kinds = append(set.Kinds, kind)
 		}
 	}
 	return set, nil
 }
 
-// flameFor is one flame graph without a style of its own, and the table of who pays.
+// flameFor is one flame graph's data.
 func flameFor(v *View, model, kind string) ([]byte, error) {
 	s, err := stacksOf(v, Options{Kind: kind, Model: model})
 	if err != nil {
@@ -72,87 +103,104 @@ func flameFor(v *View, model, kind string) ([]byte, error) {
 	if g.total() == 0 {
 		return nil, ErrNoEvidence
 	}
-	var buf bytes.Buffer
-	d := drawing{out: bufio.NewWriter(&buf), graph: g, unit: s.kind.Unit, least: pageLeast}
-	d.draw(v, s)
-	d.functions()
-	err = d.out.Flush()
-	return buf.Bytes(), err
+	return json.Marshal(newFlameData(v, s, g))
 }
 
-// inPage says that the drawing is a part of report.html, which has the style, and whose script fits frames and names
-// to the window and makes frames buttons.
-func (d *drawing) inPage() bool { return d.style == "" }
-
-// words writes title and notes for people: beside the drawing, so that lines break where the window ends.
-func (d *drawing) words(title string, notes []note) {
-	d.title, d.top = title, svgMargin
-	fmt.Fprintf(d.out, `<div class="flame-notes"><p class="title">%s</p>`, escapeXML(title))
+func newFlameData(v *View, s *stacks, g *flameGraph) *flameData {
+	d := &flameData{Title: escapeTerminal(s.kind.Title + ": " + s.model), Unit: s.kind.Unit, Count: len(g.trials), Names: []string{""}}
+	if units, known := v.unitsOf(g.trials); known {
+		d.Units = units
+	}
+	w := flameWriter{flameData: d, graph: g, names: map[string]int64{"": 0}, frames: map[[5]int64]int64{}, least: pageShare * float64(g.total())}
+	w.node(nodeRange{0, len(g.stacks), 0})
+	notes := flameNotes(v, s, g, 0, 0)
+	if w.narrow {
+		d.Least = w.least
+		notes = append(notes, note{text: fmt.Sprintf("Frames of less than %g %% of the total are drawn together, without their names: weft report --format svg has them.", 100*pageShare)})
+	}
 	for _, n := range notes {
-		class := "note"
-		if n.loud {
-			class = "note loud"
+		d.Notes = append(d.Notes, flameNote{escapeTerminal(n.text), n.loud})
+	}
+	return d
+}
+
+// flameWriter numbers what the nodes of a graph share.
+type flameWriter struct {
+	*flameData
+	graph  *flameGraph
+	names  map[string]int64
+	frames map[[5]int64]int64
+	least  float64
+	narrow bool
+}
+
+// node writes a node and its callees. Those that are too narrow are one node without a name.
+func (w *flameWriter) node(n nodeRange) {
+	g := w.graph
+	w.write(n.depth, w.frame(g.merged(n)), g.byTrial(n))
+	var rest []int64
+	for callee := range g.each(n) {
+		if float64(g.value(callee)) >= w.least {
+			w.node(callee)
+			continue
 		}
-		fmt.Fprintf(d.out, `<p class="%s">%s</p>`, class, escapeXML(n.text))
-	}
-	d.out.WriteString("</div>\n")
-}
-
-func (d *drawing) beginInPage(deepest int) {
-	fmt.Fprintf(d.out, `<svg width="%g" height="%g" role="group" aria-label="%s">`+"\n", svgWidth,
-		d.top+svgRow*float64(deepest+1)+svgMargin, escapeXML(d.title))
-}
-
-// mostFunctions is how many functions the table under a flame graph names.
-const mostFunctions = 12
-
-// functions writes who pays, by function: what the flame graph says in words.
-func (d *drawing) functions() {
-	d.out.WriteString(`<table><thead><tr><th scope="col">WHO PAYS</th><th scope="col" class="num">ITSELF</th>` +
-		`<th scope="col" class="num">SHARE</th><th scope="col" class="num">WITH CALLEES</th><th scope="col" class="num">SHARE</th></tr></thead><tbody>` + "\n")
-	cell := func(n int64) string {
-		return fmt.Sprintf(`<td class="num">%s</td><td class="num">%s</td>`, escapeXML(format(d.unit, float64(n))),
-			formatShare(float64(n)/float64(d.graph.total())))
-	}
-	for _, f := range firstOf(d.graph.functions(), mostFunctions) {
-		fmt.Fprintf(d.out, `<tr><th scope="row"><code>%s</code></th>%s%s</tr>`+"\n", escapeXML(f.name), cell(f.self), cell(f.total))
-	}
-	d.out.WriteString("</tbody></table>\n")
-}
-
-// function is what one function pays, by itself and with its callees. Where it calls itself it is counted once.
-type function struct {
-	name        string
-	self, total int64
-}
-
-// functions are all of them, the one that pays most by itself first.
-func (g *flameGraph) functions() []function {
-	sums := map[int32]*function{}
-	last := map[int32]int{} // the stack in which a function was counted last
-	for i, s := range g.stacks {
-		for depth, call := range s.calls {
-			rank := g.ranks[call]
-			f := sums[rank]
-			if f == nil {
-				f = &function{name: g.calls[call].name}
-				sums[rank] = f
-			}
-			if at, counted := last[rank]; !counted || at != i {
-				last[rank] = i
-				f.total += s.value
-			}
-			if depth == len(s.calls)-1 {
-				f.self += s.value
-			}
+		if rest == nil {
+			rest = make([]int64, len(g.trials))
+		}
+		for i, value := range g.byTrial(callee) {
+			rest[i] += value
 		}
 	}
-	var list []function
-	for _, f := range sums {
-		list = append(list, *f)
+	if rest != nil {
+		w.narrow = true
+		w.write(n.depth+1, w.frame(frame{name: narrowName, made: true}), rest)
 	}
-	slices.SortFunc(list, func(a, b function) int {
-		return cmp.Or(cmp.Compare(b.self, a.self), cmp.Compare(b.total, a.total), cmp.Compare(a.name, b.name))
-	})
-	return list
+}
+
+func (w *flameWriter) write(depth int, frame int64, values []int64) {
+	w.Nodes = append(append(w.Nodes, int64(depth), frame), values...)
+}
+
+func (w *flameWriter) frame(f frame) int64 {
+	key := [5]int64{w.name(f.name), w.name(f.file), f.line, codeOf(&f), int64(packageColor(f.name))}
+	return numbered(w.frames, key, &w.Frames)
+}
+
+func (w *flameWriter) name(s string) int64 { return numbered(w.names, escapeTerminal(s), &w.Names) }
+
+// numbered is the place of something in a list, where it is put when it is new.
+func numbered[T comparable](known map[T]int64, x T, list *[]T) int64 {
+	n, ok := known[x]
+	if !ok {
+		n = int64(len(*list))
+		known[x] = n
+		*list = append(*list, x)
+	}
+	return n
+}
+
+// codeOf says what kind of code a frame is.
+func codeOf(f *frame) int64 {
+	var code int64
+	if f.inlined {
+		code |= codeInlined
+	}
+	if f.kernel {
+		code |= codeKernel
+	}
+	if f.made {
+		code |= codeMade
+		switch frameClass(f) {
+		case "sched":
+			code |= codeScheduler
+		case "ready":
+			code |= codeReady
+		case "cut":
+			code |= codeCut
+		}
+		if f.name == narrowName {
+			code |= codeNarrow
+		}
+	}
+	return code
 }

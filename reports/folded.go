@@ -6,31 +6,41 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
-
-	"github.com/google/pprof/profile"
 )
 
-// Folded draws one line a distinct stack, root first, with its value: what flamegraph.pl and speedscope read.
+// Folded draws one line a distinct stack, root first, with its value: what flamegraph.pl and speedscope read. A name of
+// the kernel ends in "_[k]". Values are sums over the profiled trials, as in the pprof file. Compared with another model
+// a line has two numbers, that model's first: what flamegraph.pl draws as a differential.
 // A line of evidence follows where it is incomplete; readers skip it, as it does not end in a number.
 func Folded(w io.Writer, v *View, opts Options) error {
 	s, err := stacksOf(v, opts)
 	if err != nil {
 		return err
 	}
-	lines := map[string]int64{}
-	f := folding{locations: map[*profile.Location]string{}}
-	for _, sample := range s.profile.Sample {
-		if n := s.value(sample); n > 0 {
-			lines[f.stack(sample)] += n
-		}
-	}
+	lines := fold(s)
 	if len(lines) == 0 {
-		return fmt.Errorf("%w: the profile of %s has nothing of kind %s", ErrNoEvidence, s.model, s.kind.Name)
+		return nothingOf(s)
 	}
 	out := bufio.NewWriter(w)
-	for _, stack := range slices.Sorted(maps.Keys(lines)) {
-		fmt.Fprintf(out, "%s %d\n", stack, lines[stack])
+	if opts.CompareWith == "" {
+		for _, stack := range slices.Sorted(maps.Keys(lines)) {
+			fmt.Fprintf(out, "%s %d\n", stack, lines[stack])
+		}
+	} else {
+		with, err := comparedStacks(v, opts)
+		if err != nil {
+			return err
+		}
+		before := fold(with)
+		for stack := range before {
+			lines[stack] += 0
+		}
+		for _, stack := range slices.Sorted(maps.Keys(lines)) {
+			fmt.Fprintf(out, "%s %d %d\n", stack, before[stack], lines[stack])
+		}
+	}
+	if t := v.totalOf(s.model, s.kind.Name); t != nil && !t.Equal() {
+		fmt.Fprintf(out, "# %s\n", t)
 	}
 	if !v.Evidence.Complete() {
 		e := &v.Evidence
@@ -39,40 +49,52 @@ func Folded(w io.Writer, v *View, opts Options) error {
 	return out.Flush()
 }
 
-// folding escapes each location's frames once: a location stands in many stacks.
+// fold sums values by stack.
+func fold(s *stacks) map[string]int64 {
+	lines := map[string]int64{}
+	f := folding{table: s.calls, names: map[int32]string{}}
+	for i, sample := range s.profile.Sample {
+		for _, part := range s.parts(sample) {
+			lines[f.stack(i, part.wait)] += part.value
+		}
+	}
+	return lines
+}
+
+// folding escapes each call's name once: it stands in many stacks.
 type folding struct {
-	locations map[*profile.Location]string
-	line      []byte // of the stack at hand; its memory serves the next
+	table *callTable
+	names map[int32]string
+	line  []byte // of the stack at hand; its memory serves the next
 }
 
 // stack gives the frames of a sample, root first, inlined calls as frames of their own.
-func (f *folding) stack(sample *profile.Sample) string {
+func (f *folding) stack(i int, wait string) string {
 	f.line = f.line[:0]
-	if isCut(sample) {
-		f.add(escapeFolded(cutName))
+	for _, call := range f.table.stacks[i] {
+		f.add(f.name(call))
 	}
-	for _, location := range slices.Backward(sample.Location) {
-		f.add(f.location(location))
+	if wait != "" {
+		f.add(escapeFolded(wait))
 	}
 	return string(f.line)
 }
 
-func (f *folding) add(frames string) {
+func (f *folding) add(name string) {
 	if len(f.line) > 0 {
 		f.line = append(f.line, ';')
 	}
-	f.line = append(f.line, frames...)
+	f.line = append(f.line, name...)
 }
 
-func (f *folding) location(location *profile.Location) string {
-	text, ok := f.locations[location]
+func (f *folding) name(call int32) string {
+	text, ok := f.names[call]
 	if !ok {
-		var names []string
-		for _, call := range locationFrames(location) {
-			names = append(names, escapeFolded(call.name))
+		text = escapeFolded(f.table.calls[call].name)
+		if f.table.calls[call].kernel {
+			text += "_[k]"
 		}
-		text = strings.Join(names, ";")
-		f.locations[location] = text
+		f.names[call] = text
 	}
 	return text
 }

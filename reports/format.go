@@ -21,6 +21,10 @@ type Options struct {
 	Paths Paths  // files named at the end of the terminal report
 	Kind  string // what a flame graph or folded stacks show: one of Kinds
 	Model string // whose profile; may be empty where only one model has one
+
+	Top int // instead of the terminal report: who pays, so many functions a model; 0 for the report
+
+	CompareWith string // another model: how a flame graph or folded stacks differ from its own
 }
 
 // Format is one way to draw a View.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/google/pprof/profile"
 )
@@ -17,16 +18,25 @@ type frame struct {
 	file    string
 	line    int64
 	inlined bool
+	kernel  bool // it is code of the kernel
+	made    bool // it is no function: weft's own word for a state
+}
+
+// isKernel says that an address is in the kernel's own code or in a module, whose names are in brackets. So are the
+// names of what the kernel maps for programs to run.
+func isKernel(location *profile.Location) bool {
+	m := location.Mapping
+	return m != nil && strings.HasPrefix(m.File, "[") && !slices.Contains([]string{"[vdso]", "[vsyscall]"}, m.File)
 }
 
 // locationFrames gives the calls at one address, caller first. pprof lists the innermost inlined call first.
 func locationFrames(location *profile.Location) []frame {
 	if len(location.Line) == 0 {
-		return []frame{{name: addressName(location)}}
+		return []frame{{name: addressName(location), kernel: isKernel(location)}}
 	}
 	var frames []frame
 	for i, line := range slices.Backward(location.Line) {
-		f := frame{line: line.Line, inlined: i < len(location.Line)-1}
+		f := frame{line: line.Line, inlined: i < len(location.Line)-1, kernel: isKernel(location)}
 		if line.Function != nil {
 			f.name, f.file = line.Function.Name, line.Function.Filename
 		}

@@ -19,7 +19,7 @@ var assets embed.FS
 
 // scripts and styles in the order in which the page has them.
 func scripts() []string {
-	return []string{"vendor/LICENSE", "vendor/uPlot.iife.min.js", "format.js", "theme.js", "table.js", "gauges.js", "flames.js", "start.js"}
+	return []string{"vendor/LICENSE", "vendor/uPlot.iife.min.js", "format.js", "theme.js", "table.js", "gauges.js", "packed.js", "flametree.js", "flames.js", "flamepanel.js", "start.js"}
 }
 
 func styles() []string { return []string{"vendor/uPlot.min.css", "report.css", "colors.css"} }

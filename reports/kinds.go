@@ -16,17 +16,41 @@ import (
 type Kind struct {
 	Name    string   // what --kind takes
 	Title   string   // of a flame graph
-	Unit    string   // "bytes" or "count"
+	Column  string   // of the table of who pays
+	Noun    string   // what its total is a total of, in a sentence
+	Unit    string   // "ns", "bytes" or "count"
 	Samples []string // sample types of the profile; their sum is what is drawn
+
+	// Counter is the figure of a profiled trial that the stacks must add up to; nil where the kernel keeps none. It is
+	// false where the trial has no evidence of it.
+	Counter func(*recording.Trial) (int64, bool)
 }
 
-// Kinds is the table of kinds.
+// Kinds is the table of kinds, in the order of reports.
 func Kinds() []Kind {
 	return []Kind{
-		{recording.KindHeap, "Heap in use", unitBytes, []string{"inuse_space"}},
-		{recording.KindThreadCreate, "Threads made", unitCount, []string{"threadcreate"}},
-		{recording.KindSocket, "Socket bytes, sent and received", unitBytes, []string{"socket_sent", "socket_received"}},
+		{recording.KindCPU, "Time on a CPU", "CPU time", "CPU time", unitNS, []string{"cpu"}, nil},
+		{recording.KindOffCPU, "Time off the CPU", "OFF-CPU time", "off-CPU time", unitNS, []string{sampleBlocked, sampleRunnable}, offCPUCounter},
+		{recording.KindThreadCreate, "Threads made", "THREADS made", "threads made", unitCount, []string{"threadcreate"}, threadsCounter},
+		{recording.KindSocket, "Socket bytes, sent and received", "SOCKET bytes", "socket bytes", unitBytes, []string{"socket_sent", "socket_received"}, socketCounter},
+		{recording.KindReplyWait, "Reply wait, by who sent", "REPLY wait", "reply wait", unitNS, []string{"replywait"}, replyCounter},
+		{recording.KindRSS, "Resident memory grown, gross", "RSS grown", "RSS grown", unitBytes, []string{"rss_grown"}, grownCounter},
+		{recording.KindHeap, "Heap in use", "HEAP in use", "heap in use", unitBytes, []string{"inuse_space"}, nil},
 	}
+}
+
+// Sample types that stacks of offcpu are told apart by.
+const (
+	sampleBlocked  = "offcpu_blocked"
+	sampleRunnable = "offcpu_runnable"
+)
+
+// profileUnit is what a profile calls a unit.
+func profileUnit(unit string) string {
+	if unit == unitNS {
+		return "nanoseconds"
+	}
+	return unit
 }
 
 func kindByName(name string) (Kind, error) {
@@ -46,7 +70,7 @@ func kindByName(name string) (Kind, error) {
 func (k Kind) columns(p *profile.Profile) ([]int, error) {
 	var list []int
 	for i, t := range p.SampleType {
-		if slices.Contains(k.Samples, t.Type) && t.Unit == k.Unit {
+		if slices.Contains(k.Samples, t.Type) && t.Unit == profileUnit(k.Unit) {
 			list = append(list, i)
 		}
 	}
@@ -62,6 +86,8 @@ type stacks struct {
 	model   string
 	profile *profile.Profile
 	columns []int
+	calls   *callTable // of the profile; made when it is nil
+	trials  []int      // the profile is the sum of these; numbers of trials, 0 where that is not known
 }
 
 // keepLast parses a profile once for all drawings of a View that follow each other. Parsed profiles are big: only
@@ -105,7 +131,7 @@ func stacksOf(v *View, opts Options) (*stacks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
 	}
-	s := &stacks{kind, model, p, columns}
+	s := &stacks{kind: kind, model: model, profile: p, columns: columns, calls: v.calls(p), trials: trialsIn(v, model, p)}
 	if err := s.checkTotal(); err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
 	}
@@ -158,6 +184,15 @@ func (e severalError) Error() string {
 
 func (severalError) Unwrap() error { return ErrNoEvidence }
 
+// total is the value of all samples.
+func (s *stacks) total() int64 {
+	var sum int64
+	for _, sample := range s.profile.Sample {
+		sum += s.value(sample)
+	}
+	return sum
+}
+
 // value of a sample; what is not positive is not drawn.
 func (s *stacks) value(sample *profile.Sample) int64 {
 	var n int64
@@ -165,6 +200,41 @@ func (s *stacks) value(sample *profile.Sample) int64 {
 		n += max(0, sample.Value[i])
 	}
 	return n
+}
+
+// part is what a sample has of a kind.
+type part struct {
+	value int64
+	wait  string // of off-CPU time: its cause as the name of a frame
+}
+
+// parts of a sample that have a value; only off-CPU time can have two.
+func (s *stacks) parts(sample *profile.Sample) []part {
+	if s.kind.Name != recording.KindOffCPU {
+		if n := s.value(sample); n > 0 {
+			return []part{{value: n}}
+		}
+		return nil
+	}
+	var list []part
+	for _, i := range s.columns {
+		if n := sample.Value[i]; n > 0 {
+			list = append(list, part{n, waitFrame(sample, s.profile.SampleType[i].Type)})
+		}
+	}
+	return list
+}
+
+// waitFrame names the frame of a cause: "[futex]".
+func waitFrame(sample *profile.Sample, sampleType string) string {
+	cause := "blocked"
+	if wait := sample.Label["wait"]; len(wait) > 0 && wait[0] != recording.WaitRunnable {
+		cause = wait[0]
+	}
+	if sampleType == sampleRunnable {
+		cause = recording.WaitRunnable
+	}
+	return "[" + cause + "]"
 }
 
 // isCut says that the stack's root was not reached.

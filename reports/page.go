@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"strings"
@@ -19,6 +20,9 @@ type page struct {
 	Gauges      []pageGauge
 	Peaks       []peakRow
 	Flames      flameSet
+	Payers      []*payers
+	PayersAbout string
+	Totals      []string // whether the stacks add up to their counters
 	Threads     barChart
 	Shares      barChart // the same, each bar as long as the axis
 	Held        barChart
@@ -87,11 +91,29 @@ func newPage(v *View) (*page, error) {
 	p.Trials = trialRows(v)
 	p.Definitions = Metrics()
 	p.Command = shellCommand(v.Run.Command)
-	if p.Flames, err = newFlameSet(v); err != nil {
+	if err := p.addStacks(v); err != nil {
 		return nil, err
 	}
 	p.Downloads, err = downloads(v)
 	return p, err
+}
+
+// mostPayers is how many functions of a model the page has.
+const mostPayers = 40
+
+// addStacks reads each profile once.
+func (p *page) addStacks(v *View) error {
+	var failed error
+	flames, err := newFlameSet(v, func(model string) {
+		v.totalsOf(model)
+		list, err := newPayers(v, model, mostPayers)
+		if list != nil {
+			p.Payers = append(p.Payers, list)
+		}
+		failed = errors.Join(failed, err)
+	})
+	p.Flames, p.PayersAbout, p.Totals = flames, payersAbout, totalsLines(v)
+	return errors.Join(err, failed)
 }
 
 func modelMarks(v *View) []modelMark {

@@ -25,7 +25,8 @@ func TestPageInBrowser(t *testing.T) {
 	t.Run("columns", func(t *testing.T) { checkColumns(t, b, url) })
 	t.Run("sorting", func(t *testing.T) { checkSorting(t, b, v) })
 	t.Run("controls", func(t *testing.T) { checkControls(t, b, v) })
-	t.Run("flames", func(t *testing.T) { checkFlames(t, b) })
+	t.Run("flames", func(t *testing.T) { checkFlames(t, b, v) })
+	t.Run("payers", func(t *testing.T) { checkPayers(t, b, v) })
 	t.Run("downloads", func(t *testing.T) { checkUnpack(t, b, v) })
 	t.Run("themes", func(t *testing.T) { checkThemes(t, b, url) })
 	t.Run("narrow", func(t *testing.T) { checkNarrow(t, b, url) })
@@ -207,83 +208,6 @@ func checkControls(t *testing.T, b *browser, v *View) {
 	b.run(t, chromedp.Evaluate[chromedp.Void](`document.activeElement.blur(), getSelection().removeAllRanges(), scrollTo(0, 0)`))
 	if got := eval[string](t, b, `[...document.querySelectorAll("a, button, select, summary, [tabindex]")][0].getAttribute("href")`); got != "#findings" {
 		t.Errorf("the first link leads to %q", got)
-	}
-}
-
-// checkFlames: each kind of each model that has one is shown, with its own name.
-func checkFlames(t *testing.T, b *browser) {
-	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
-	choose := `(async () => {
-	  for (const [id, value] of [["flame-kind", %q], ["flame-model", %q]]) {
-	    const s = document.getElementById(id);
-	    s.value = value;
-	    s.dispatchEvent(new Event("change"));
-	  }
-	  await new Promise((done) => setTimeout(done, 60));
-	  return document.getElementById("flame-notes").textContent + document.getElementById("flame").textContent + document.getElementById("flame-functions").textContent;
-	})()`
-	for _, c := range []struct{ kind, model, title, frame string }{
-		{"threadcreate", "go-threads", "Threads made: go-threads", "runtime.templateThread"},
-		{"heap", "go-eventloop", "Heap in use: go-eventloop", "only.In3"},
-	} {
-		text := eval[string](t, b, fmt.Sprintf(choose, c.kind, c.model))
-		if !strings.Contains(text, c.title) || !strings.Contains(text, c.frame) || !strings.Contains(text, "WHO PAYS") {
-			t.Errorf("%s of %s: %.300q", c.kind, c.model, text)
-		}
-	}
-	// A click makes a frame as wide as the graph, keeps its callers, hides the rest; the button brings all back.
-	shape := `(() => {
-	  const frames = [...document.querySelectorAll("#flame g")].filter((g) => g.style.display !== "none");
-	  const only = frames.find((g) => g.dataset.name === "only.In3");
-	  return frames.length + " " + Math.round(only.querySelector("rect").getAttribute("width")) + " " + only.querySelector("text")?.textContent;
-	})()`
-	width := eval[int](t, b, `document.getElementById("flame").clientWidth - 20`)
-	whole := eval[string](t, b, shape)
-	eval[bool](t, b, `[...document.querySelectorAll("#flame g")].find((g) => g.dataset.name === "only.In3").dispatchEvent(new Event("click", { bubbles: true }))`)
-	if got := eval[string](t, b, shape); got != fmt.Sprintf("3 %d only.In3", width) { // all, main.main, itself
-		t.Errorf("enlarged: %s, before %s", got, whole)
-	}
-	b.click(t, "#flame-back")
-	if got := eval[string](t, b, shape); got != whole {
-		t.Errorf("back: %s, want %s", got, whole)
-	}
-	checkFlameKeys(t, b, shape, whole)
-}
-
-// checkFlameKeys: a graph is one stop of the Tab key, arrow keys go from frame to frame, Enter and space enlarge the
-// one that has the focus, Escape brings all back.
-func checkFlameKeys(t *testing.T, b *browser, shape, whole string) {
-	stops := eval[[]string](t, b, `[...document.querySelectorAll("#flame g")].filter((g) => g.tabIndex === 0).map((g) => g.dataset.name)`)
-	roles := eval[string](t, b, `document.querySelector("#flame svg").getAttribute("role") + " " + new Set([...document.querySelectorAll("#flame g")].map((g) => g.getAttribute("role"))).size`)
-	if !slices.Equal(stops, []string{"all"}) || roles != "group 1" {
-		t.Errorf("stops of the Tab key: %q; roles: %s", stops, roles)
-	}
-	b.run(t, chromedp.Evaluate[chromedp.Void](`document.querySelector("#flame g").focus()`))
-	focused := `document.activeElement.dataset.name + " " + document.querySelectorAll('#flame g[tabindex="0"]').length`
-	for _, step := range []struct{ key, name, focused, width string }{
-		{kb.ArrowUp, "up", "runtime.main 1", ""},
-		{kb.ArrowRight, "right", "runtime.mstart 1", ""},
-		{kb.ArrowLeft, "left", "runtime.main 1", ""},
-		{kb.ArrowUp, "up", "main.main 1", ""},
-		{kb.Enter, "Enter", "main.main 1", "whole"},
-		{kb.ArrowDown, "down", "runtime.main 1", "whole"},
-		{kb.ArrowUp, "up again", "main.main 1", "whole"},
-		{kb.Escape, "Escape", "main.main 1", ""},
-		{" ", "space", "main.main 1", "whole"},
-		{kb.Home, "Home", "all 1", "whole"},
-		{kb.Escape, "Escape again", "all 1", ""},
-	} {
-		b.run(t, chromedp.KeyEvent(step.key))
-		if got := eval[string](t, b, focused); got != step.focused {
-			t.Fatalf("%s: the focus is on %q, want %q", step.name, got, step.focused)
-		}
-		enlarged := eval[bool](t, b, `!document.getElementById("flame-back").hidden`)
-		if enlarged != (step.width == "whole") {
-			t.Errorf("%s: enlarged %v", step.name, enlarged)
-		}
-	}
-	if got := eval[string](t, b, shape); got != whole {
-		t.Errorf("after Escape: %s, want %s", got, whole)
 	}
 }
 

@@ -19,7 +19,9 @@ type View struct {
 	Notes    []string      `json:"notes"` // on how to read the figures
 
 	profile func(model string) (*profile.Profile, error)
+	calls   func(*profile.Profile) *callTable
 	trials  []*recording.Trial // what charts are drawn from
+	totals  totalsOnce
 }
 
 // Model is what a model's trials came to.
@@ -74,7 +76,7 @@ type Comparison struct {
 
 // NewView computes what the reports say of a recording.
 func NewView(r *recording.Recording) *View {
-	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile), trials: r.Trials}
+	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile), calls: keepCalls(), trials: r.Trials}
 	registry := Metrics()
 	for i, name := range r.Run.Plan.Models {
 		m := newModel(r, name, registry)

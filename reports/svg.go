@@ -6,19 +6,22 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // Measures of the drawing, in pixels.
 const (
 	svgWidth   = 1200.0
 	svgMargin  = 10.0
-	svgRow     = 18.0
-	svgLeast   = 0.1 // narrower frames are not drawn
-	svgEdged   = 4.0 // narrower frames show no edge
-	svgChar    = 7.3 // width of a character of the 12 pixel monospace font
+	svgRow     = 18.0 // a box is one pixel less high
+	svgLeast   = 0.1  // narrower frames are not drawn
+	svgEdged   = 4.0  // narrower frames show no edge
+	svgChar    = 7.3  // width of a character of the 12 pixel monospace font
 	svgLine    = 18.0
 	svgPalette = 8 // classes c0 to c7 of flame.css
 )
@@ -26,9 +29,14 @@ const (
 //go:embed flame.css
 var flameStyle string
 
+// flameScript makes frames of the file buttons that enlarge them, and searches. The picture is whole without it.
+//
+//go:embed flame.js
+var flameScript string
+
 // SVG draws the flame graph of one kind of one model: the root at the bottom, callees above their caller, a
-// frame as wide as its share of the total. It is one file without script; a frame's title tells what does not
-// fit into it.
+// frame as wide as its share of the total. Compared with another model, its colors say what differs. It is one file
+// that needs nothing; a frame's title tells what does not fit into it.
 func SVG(w io.Writer, v *View, opts Options) error {
 	s, err := stacksOf(v, opts)
 	if err != nil {
@@ -36,79 +44,61 @@ func SVG(w io.Writer, v *View, opts Options) error {
 	}
 	g := newFlameGraph(s)
 	if g.total() == 0 {
-		return fmt.Errorf("%w: the profile of %s has nothing of kind %s", ErrNoEvidence, s.model, s.kind.Name)
+		return nothingOf(s)
 	}
-	d := drawing{out: bufio.NewWriter(w), graph: g, unit: s.kind.Unit, style: flameStyle, least: svgLeast}
-	d.draw(v, s)
+	d := drawing{out: bufio.NewWriter(w), graph: g, unit: s.kind.Unit}
+	title := s.kind.Title + ": " + s.model
+	var more []note
+	if opts.CompareWith != "" {
+		with, err := comparedStacks(v, opts)
+		if err != nil {
+			return err
+		}
+		d.with = newComparing(v, g, s, with)
+		title += " compared with " + with.model
+		more = d.with.notes(s.kind)
+	}
+	boxes, dropped := g.layout(svgWidth-2*svgMargin, svgLeast, d.with)
+	d.header(title, append(flameNotes(v, s, g, dropped, svgLeast), more...))
+	d.draw(boxes)
 	return d.out.Flush()
 }
 
-// note is a line above the flames.
-type note struct {
-	text string
-	loud bool
+func nothingOf(s *stacks) error {
+	return fmt.Errorf("%w: the profile of %s has nothing of kind %s", ErrNoEvidence, s.model, s.kind.Name)
 }
 
-// flameNotes say what the graph shows and what it cannot.
-func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) []note {
-	share := func(n int64) string { return formatShare(float64(n) / float64(g.total())) }
-	notes := []note{{text: fmt.Sprintf("Total %s. A frame is as wide as its share of it; a dashed edge marks a call that was inlined into the frame below.",
-		format(s.kind.Unit, float64(g.total())))}}
-	if v.Evidence.LostEvents > 0 {
-		notes = append(notes, note{"LOST " + plural(v.Evidence.LostEvents, "event") + ": " + v.Evidence.lostText(), true})
+// comparedStacks are those of the model to compare with.
+func comparedStacks(v *View, opts Options) (*stacks, error) {
+	s, err := stacksOf(v, Options{Kind: opts.Kind, Model: opts.CompareWith})
+	if err != nil {
+		return nil, fmt.Errorf("compare with %s: %w", opts.CompareWith, err)
 	}
-	for _, m := range v.Evidence.Missing {
-		notes = append(notes, note{fmt.Sprintf("MISSING %s: %s", m.Probe, m.Reason), true})
-	}
-	if v.Evidence.Complete() {
-		notes = append(notes, note{text: v.Evidence.String()})
-	}
-	cut := note{text: "No stack was cut before its root."}
-	if g.cut > 0 {
-		cut = note{fmt.Sprintf("Stacks cut before their root: %s of the total.", share(g.cut)), true}
-	}
-	if dropped > 0 {
-		cut.text += fmt.Sprintf(" Not drawn: %s narrower than %g pixel.", plural(int64(dropped), "frame"), least)
-	}
-	if g.deep > 0 {
-		cut.text += fmt.Sprintf(" Deeper than %d frames: %s of the total, drawn up to there.", maxDepth, share(g.deep))
-	}
-	return append(notes, cut)
+	return s, nil
 }
 
 // drawing writes one SVG.
 type drawing struct {
 	out   *bufio.Writer
 	graph *flameGraph
+	with  *comparing // nil: alone
 	unit  string
-	style string  // empty where the page around it has one
-	least float64 // narrower frames are not drawn, in pixels
 	title string
 	notes []note
 	top   float64 // where the flames begin
+	line  []byte  // of the box at hand; its memory serves the next
 }
 
-func (d *drawing) draw(v *View, s *stacks) {
-	boxes, dropped := d.graph.layout(svgWidth-2*svgMargin, d.least)
-	title, notes := s.kind.Title+": "+s.model, flameNotes(v, s, d.graph, dropped, d.least)
-	if d.inPage() {
-		d.words(title, notes)
-	} else {
-		d.header(title, notes)
-	}
+func (d *drawing) draw(boxes []box) {
 	top := 0
 	for _, b := range boxes {
 		top = max(top, b.depth)
 	}
-	if d.inPage() {
-		d.beginInPage(top)
-	} else {
-		d.begin(top)
-	}
+	d.begin(top)
 	for _, b := range boxes {
 		d.box(b, top)
 	}
-	d.out.WriteString("</svg>\n")
+	fmt.Fprintf(d.out, "<script><![CDATA[\n%s]]></script>\n</svg>\n", flameScript)
 }
 
 func (d *drawing) header(title string, notes []note) {
@@ -121,9 +111,11 @@ func (d *drawing) begin(deepest int) {
 	fmt.Fprintf(d.out, `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g" viewBox="0 0 %g %g" role="img">`+"\n",
 		svgWidth, height, svgWidth, height)
 	fmt.Fprintf(d.out, "<title>%s</title>\n", escapeXML(d.title))
-	fmt.Fprintf(d.out, "<style>\n%s</style>\n", d.style)
+	fmt.Fprintf(d.out, "<style>\n%s</style>\n", flameStyle)
 	d.out.WriteString(`<rect class="back" width="100%" height="100%"/>` + "\n")
 	fmt.Fprintf(d.out, `<text class="title" x="%g" y="24">%s</text>`+"\n", svgMargin, escapeXML(d.title))
+	fmt.Fprintf(d.out, `<text class="tool" id="search" x="%g" y="24"></text><text class="tool" id="reset" x="%g" y="24"></text>`+"\n",
+		svgWidth-svgMargin, svgWidth-svgMargin-330) // the script writes into them
 	chars := columnsIn(svgWidth - 2*svgMargin)
 	for i, n := range d.notes {
 		class := "note"
@@ -139,54 +131,86 @@ func (d *drawing) begin(deepest int) {
 // box draws one frame with its name, as much of it as fits.
 func (d *drawing) box(b box, deepest int) {
 	x, y := svgMargin+b.x, d.top+svgRow*float64(deepest-b.depth)
-	class := frameClass(b.name)
+	class := frameClass(&b.frame)
+	if b.diff != nil {
+		class = b.diff.class()
+	}
 	switch {
 	case b.width < svgEdged:
 		class += " thin"
 	case b.inlined:
 		class += " inlined"
 	}
-	d.out.WriteString("<g")
-	label := fitName(b.name, columnsIn(b.width-6))
-	if d.inPage() { // the page around it fits names to its own width
-		fmt.Fprintf(d.out, ` data-name="%s"`, escapeXML(b.name))
-		label = ""
+	name := escapeXML(b.name)
+	// There are many boxes, and formatting by verbs takes three times as long.
+	line := d.line[:0]
+	line = append(append(append(line, `<g data-name="`...), name...), `"><title>`...)
+	line = append(d.tip(append(line, name...), b), `</title><rect class="`...)
+	line = append(append(line, class...), `" x="`...)
+	line = append(strconv.AppendFloat(line, x, 'f', 2, 64), `" y="`...)
+	line = append(strconv.AppendFloat(line, y, 'f', -1, 64), `" width="`...)
+	line = append(strconv.AppendFloat(line, b.width, 'f', 2, 64), `" height="17"/>`...)
+	if label := fitName(b.name, columnsIn(b.width-6)); label != "" {
+		line = append(strconv.AppendFloat(append(line, `<text x="`...), x+3, 'f', 2, 64), `" y="`...)
+		line = append(strconv.AppendFloat(line, y+13, 'f', -1, 64), `">`...)
+		line = append(append(line, xmlText(label)...), `</text>`...)
 	}
-	fmt.Fprintf(d.out, `><title>%s</title><rect class="%s" x="%.2f" y="%g" width="%.2f" height="%g"/>`,
-		escapeXML(d.tip(b)), class, x, y, b.width, svgRow-1)
-	if label != "" {
-		fmt.Fprintf(d.out, `<text x="%.2f" y="%g">%s</text>`, x+3, y+13, xmlText(label))
-	}
-	d.out.WriteString("</g>\n")
+	d.line = append(line, "</g>\n"...)
+	d.out.Write(d.line) // its errors are told by Flush
 }
 
-// tip tells everything of a frame.
-func (d *drawing) tip(b box) string {
-	share := float64(b.value) / float64(d.graph.total())
-	tip := fmt.Sprintf("%s: %s, %s", b.name, format(d.unit, float64(b.value)), formatShare(share))
+// tip appends, after the name, everything else of a frame.
+func (d *drawing) tip(line []byte, b box) []byte {
+	add := func(parts ...string) {
+		for _, part := range parts {
+			line = append(line, part...)
+		}
+	}
+	add(": ", xmlText(format(d.unit, d.graph.mean(b.value))), ", ", xmlText(formatShare(float64(b.value)/float64(d.graph.total()))))
 	switch {
 	case b.file != "" && b.line > 0:
-		tip += fmt.Sprintf(", %s:%d", b.file, b.line)
+		add(", ", escapeXML(b.file), ":", strconv.FormatInt(b.line, 10))
 	case b.file != "":
-		tip += ", " + b.file
+		add(", ", escapeXML(b.file))
 	}
 	if b.inlined {
-		tip += ", inlined"
+		add(", inlined")
 	}
-	return tip
+	if b.kernel {
+		add(", kernel")
+	}
+	if b.diff != nil {
+		add("; ", escapeXML(d.with.text(b.diff, d.unit)))
+	}
+	return line
 }
 
-// frameClass colours a frame by its package, so that what belongs together looks so.
-func frameClass(name string) string {
+// frameClass colors a frame by its package, so that what belongs together looks so. What is no function of the program
+// has a color of its own.
+func frameClass(f *frame) string {
 	switch {
-	case name == cutName:
-		return "cut"
-	case name == "all":
-		return "all"
+	case f.kernel:
+		return "kernel"
+	case !f.made:
+		return "c" + strconv.Itoa(int(packageColor(f.name)))
 	}
+	switch f.name {
+	case cutName:
+		return "cut"
+	case rootName:
+		return "all"
+	case recording.SchedulerGoroutine:
+		return "sched"
+	case "[" + recording.WaitRunnable + "]":
+		return "ready"
+	}
+	return "wait"
+}
+
+func packageColor(name string) uint32 {
 	hash := fnv.New32a()
 	hash.Write([]byte(packageOf(name)))
-	return fmt.Sprintf("c%d", hash.Sum32()%svgPalette)
+	return hash.Sum32() % svgPalette
 }
 
 // packageOf is what stands before a function's own name: "net/http" of "net/http.(*Transport).RoundTrip".

@@ -21,6 +21,9 @@ type Paths struct {
 
 // Terminal draws the report for a person at a terminal, at most 100 columns wide.
 func Terminal(w io.Writer, v *View, opts Options) error {
+	if opts.Top > 0 {
+		return Top(w, v, opts)
+	}
 	out := bufio.NewWriter(w)
 	paint := painter(opts.Color)
 	writeWrapped(out, headline(v), "  ", nil)
@@ -36,6 +39,9 @@ func Terminal(w io.Writer, v *View, opts Options) error {
 		writeWrapped(out, note, "  ", nil)
 	}
 	writeWrapped(out, v.Evidence.String(), "  ", nil)
+	for _, line := range totalsLines(v) {
+		writeWrapped(out, line, "  ", nil)
+	}
 	writeWrapped(out, v.Evidence.Cost(), "  ", nil)
 	writePaths(out, opts.Paths)
 	return out.Flush()

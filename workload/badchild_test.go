@@ -37,6 +37,9 @@ func badChild(how string) int {
 	case "says rubbish":
 		say("\x1b[31mreadiness\x00\n")
 		hang()
+	case "offers what there is not":
+		say("ready {\"profiles\": [\"heap\"]}\n")
+		hang()
 	case "says more than ready":
 		say("ready now\n")
 		hang()
@@ -53,7 +56,7 @@ func badChild(how string) int {
 		fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 10_000)+"Traceback: out of luck")
 		return 3
 	}
-	say("ready\n")
+	say("ready {\"profiles\": [\"block\"]}\n")
 	hear()
 	switch how {
 	case "hangs in work":
@@ -80,6 +83,22 @@ func badChild(how string) int {
 		hear()
 		say(fmt.Sprintf("heap %d\n", maxHeap+1))
 		hang()
+	case "sends a profile too big":
+		hear()
+		say(fmt.Sprintf("profile block %d\n", maxHeap+1))
+		hang()
+	case "sends another profile":
+		hear()
+		say("profile mutex 3\nabc")
+		hang()
+	case "sends a heap for a profile":
+		hear()
+		say("heap 3\nabc")
+		hang()
+	case "sends half a profile":
+		hear()
+		say("profile block 1000\nabc")
+		return 0
 	case "sends half a heap":
 		hear()
 		say("heap 1000\nabc")

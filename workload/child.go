@@ -10,15 +10,21 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"sync"
 )
 
 // childName is argv[0] of a child that runs a model inside weft's own binary.
 const childName = "weft-model"
 
-// profileRate is the heap sampling of profiled trials, in bytes allocated a
-// sample.
-const profileRate = 4096
+// The sampling of profiled trials. Every wait is taken for the block and mutex
+// profiles, so that counts and delays are sums and no estimates: what that costs
+// is in no time that is told.
+const (
+	profileRate   = 4096 // bytes allocated a sample of the heap
+	blockRate     = 1    // ns blocked a sample: all
+	mutexFraction = 1    // waits for locks a sample: all
+)
 
 // Exit codes of a child of weft's own.
 const (
@@ -47,6 +53,8 @@ func RunChild(args []string) int {
 	cfg, model, err := childConfig(args)
 	if cfg.Profile {
 		runtime.MemProfileRate = profileRate
+		runtime.SetBlockProfileRate(blockRate)
+		runtime.SetMutexProfileFraction(mutexFraction)
 	}
 	c := child{in: bufio.NewReaderSize(pipeFile(gateIn), 64), out: pipeFile(gateOut), cfg: cfg}
 	var f *fetch
@@ -79,7 +87,7 @@ type child struct {
 	in  *bufio.Reader
 	cfg Config
 
-	mu  sync.Mutex // out, which a heap answer and done share
+	mu  sync.Mutex // out, which a profile and done share
 	out io.Writer
 }
 
@@ -87,7 +95,11 @@ type child struct {
 func (c *child) run(f *fetch, model Model) int {
 	var before, after runtime.MemStats
 	memory := newGoMemoryReader()
-	ready, err := withJSON(wordReady, readiness{GoMemory: memory.read()})
+	offer := readiness{GoMemory: memory.read()}
+	if c.cfg.Profile {
+		offer.Profiles = profileNames[:]
+	}
+	ready, err := withJSON(wordReady, offer)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitFailed
@@ -99,13 +111,16 @@ func (c *child) run(f *fetch, model Model) int {
 	if word, err := readLine(c.in); err != nil || word != wordGo {
 		return exitOrphan
 	}
-	// Profiled trials answer to heap at any time, and pay a goroutine and a
-	// thread for it. Others read nothing until they are done.
+	// Profiled trials answer to heap and profile at any time, and pay a goroutine
+	// and a thread for it. Others read nothing until they are done.
 	ended := make(chan int, 1)
 	if c.cfg.Profile {
 		go func() { ended <- c.listen() }()
 	}
 	result := Result{StartNS: monotonicNS(), MemProfileRate: int64(runtime.MemProfileRate)}
+	if c.cfg.Profile {
+		result.BlockProfileRate, result.MutexProfileFraction = blockRate, mutexFraction
+	}
 	cpu := processCPUNS()
 	f.endNS, f.endCPUNS = result.StartNS, cpu // of no requests at all
 	if c.cfg.Requests > 0 {
@@ -133,19 +148,22 @@ func (c *child) run(f *fetch, model Model) int {
 // listen answers the parent until it lets the child go.
 func (c *child) listen() int {
 	for {
-		word, err := readLine(c.in)
+		line, err := readLine(c.in)
 		if err != nil {
 			// The parent is gone: nobody waits for the work. In a profiled
 			// trial the model may still be at it.
 			os.Exit(exitOrphan)
 		}
-		switch word {
+		switch word, name := splitWord(line); word {
 		case wordExit:
 			return exitOK
 		case wordHeap:
-			if err := c.heap(); err != nil {
-				os.Exit(exitOrphan)
-			}
+			err = c.heap()
+		case wordProfile:
+			err = c.profile(name)
+		}
+		if err != nil {
+			os.Exit(exitOrphan)
 		}
 	}
 }
@@ -173,19 +191,34 @@ func (c *child) sayJSON(word string, value any) error {
 // sends it.
 func (c *child) heap() error {
 	runtime.GC()
-	var profile bytes.Buffer
-	if c.cfg.Profile {
-		if err := pprof.Lookup("heap").WriteTo(&profile, 0); err != nil {
-			return fmt.Errorf("write heap profile: %w", err)
+	return c.send(wordHeap, "heap")
+}
+
+// profile sends another of the runtime's profiles; one that was not offered is
+// empty.
+func (c *child) profile(name string) error {
+	answer := wordProfile + " " + name
+	if !slices.Contains(profileNames[:], name) {
+		name = ""
+	}
+	return c.send(answer, name)
+}
+
+// send answers with the runtime's profile of a name.
+func (c *child) send(answer, name string) error {
+	var data bytes.Buffer
+	if p := pprof.Lookup(name); p != nil && c.cfg.Profile {
+		if err := p.WriteTo(&data, 0); err != nil {
+			return fmt.Errorf("write %s profile: %w", name, err)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := fmt.Fprintf(c.out, "%s %d\n", wordHeap, profile.Len()); err != nil {
-		return fmt.Errorf("say heap: %w", err)
+	if _, err := fmt.Fprintf(c.out, "%s %d\n", answer, data.Len()); err != nil {
+		return fmt.Errorf("say %s: %w", answer, err)
 	}
-	if _, err := profile.WriteTo(c.out); err != nil {
-		return fmt.Errorf("send heap profile: %w", err)
+	if _, err := data.WriteTo(c.out); err != nil {
+		return fmt.Errorf("send %s: %w", answer, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,9 +63,26 @@ import (
 // it lists frames by their place in the list, the one that allocated first, and
 // is cut if its root is missing. An unknown function has an empty name.
 //
-// A child with neither, or without another one, answers "heap 0". Children should use one thread for all
-// of this in a trial that is not profiled, so that the protocol adds nothing to
-// what is measured.
+// A child with neither, or without another one, answers "heap 0".
+//
+// A child whose runtime keeps more profiles names them after ready, which it
+// should only if it is to be profiled:
+//
+//	ready {"profiles": ["goroutine", "block", "mutex"]}
+//
+// These are the three that there are, with the meaning and the sample types
+// that Go gives them. weft may then also send, any number of times between go
+// and exit, one of these names,
+//
+//	profile block
+//
+// and the child answers as to heap, with that name and a gzipped pprof profile:
+//
+//	profile block 1234
+//	<1234 bytes>
+//
+// Children should use one thread for all of this in a trial that is not
+// profiled, so that the protocol adds nothing to what is measured.
 const (
 	gateIn  = 3 // the child reads weft's words here
 	gateOut = 4 // and writes its own here
@@ -72,18 +90,28 @@ const (
 
 // The words of the protocol, without their line ends.
 const (
-	wordReady  = "ready"
-	wordGo     = "go"
-	wordHeap   = "heap"
-	wordStacks = "stacks"
-	wordDone   = "done"
-	wordExit   = "exit"
-	wordFailed = "failed"
+	wordReady   = "ready"
+	wordGo      = "go"
+	wordHeap    = "heap"
+	wordStacks  = "stacks"
+	wordProfile = "profile"
+	wordDone    = "done"
+	wordExit    = "exit"
+	wordFailed  = "failed"
 )
+
+// The profiles that a child may have beside its heap: names of runtime/pprof.
+const (
+	ProfileGoroutine = "goroutine" // goroutines there are, by stack
+	ProfileBlock     = "block"     // waits for channels, conditions and locks that have ended, by the stack that waited
+	ProfileMutex     = "mutex"     // waits for locks that have ended, by the stack that unlocked
+)
+
+var profileNames = [...]string{ProfileGoroutine, ProfileBlock, ProfileMutex}
 
 const (
 	maxLine = 64 << 10  // bytes of one line, its end included
-	maxHeap = 256 << 20 // bytes of one answer to heap
+	maxHeap = 256 << 20 // bytes of one answer to heap, or to profile
 )
 
 // DefaultTimeout is the longest that one request may take.
@@ -97,7 +125,7 @@ type Config struct {
 	KeepAlive   bool   `json:"keepalive"`       // reuse connections
 	TimeoutNS   int64  `json:"timeout_ns"`      // of one request, its connection included; 0 is DefaultTimeout
 	Own         bool   `json:"own"`             // as many in flight as the library takes by itself, whatever concurrency says
-	Profile     bool   `json:"profile"`         // sample the heap, answer to heap
+	Profile     bool   `json:"profile"`         // sample the heap, answer to heap and profile
 	Model       string `json:"model,omitempty"` // the model's name, told to external programs
 }
 
@@ -146,6 +174,9 @@ type Result struct {
 	AllocObjects   int64 `json:"alloc_objects"`    // heap objects allocated by the work
 	MemProfileRate int64 `json:"mem_profile_rate"` // bytes allocated per heap sample; 0 is no sampling
 
+	BlockProfileRate     int64 `json:"block_profile_rate,omitempty"`     // ns blocked per sample of the block profile, 1 is every wait; 0 is no sampling
+	MutexProfileFraction int64 `json:"mutex_profile_fraction,omitempty"` // waits for locks per sample of the mutex profile; 0 is no sampling
+
 	GoMemory *GoMemory `json:"go_memory,omitempty"` // at done, the list of departures included; nil if it does not tell
 }
 
@@ -185,8 +216,10 @@ func (r Result) CheckValid(requests int) error {
 		return fmt.Errorf("%d of %d requests unaccounted for", left, requests)
 	case r.StartNS <= 0 || r.EndNS < r.StartNS:
 		return fmt.Errorf("work from %d to %d ns", r.StartNS, r.EndNS)
-	case r.CPUNS < 0 || r.AllocBytes < 0 || r.AllocObjects < 0 || r.MemProfileRate < 0:
+	case r.CPUNS < 0 || r.AllocBytes < 0 || r.AllocObjects < 0:
 		return errors.New("negative cost")
+	case r.MemProfileRate < 0 || r.BlockProfileRate < 0 || r.MutexProfileFraction < 0:
+		return errors.New("negative rate of samples")
 	case !isDigest(r.Digest):
 		return fmt.Errorf("digest %q", cut(r.Digest))
 	case r.GoMemory != nil:
@@ -202,6 +235,20 @@ func isDigest(s string) bool {
 // readiness is the JSON that may follow ready.
 type readiness struct {
 	GoMemory *GoMemory `json:"go_memory"`
+	Profiles []string  `json:"profiles,omitempty"` // that can be asked for
+}
+
+// CheckValid reports what a child may not say.
+func (r readiness) CheckValid() error {
+	for i, name := range r.Profiles {
+		if !slices.Contains(profileNames[:], name) || slices.Contains(r.Profiles[:i], name) {
+			return fmt.Errorf("profile %q", cut(name))
+		}
+	}
+	if r.GoMemory != nil {
+		return r.GoMemory.CheckValid()
+	}
+	return nil
 }
 
 // setupFailure is the JSON after failed.
@@ -233,14 +280,14 @@ func splitWord(line string) (word, rest string) {
 	return word, rest
 }
 
-// parseHeapSize reads the number after heap.
-func parseHeapSize(text string) (int, error) {
+// parseSize reads the number of bytes that follow what is named.
+func parseSize(what, text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, fmt.Errorf("heap of %q bytes", cut(text))
+		return 0, fmt.Errorf("%s of %q bytes", what, cut(text))
 	}
 	if n > maxHeap {
-		return 0, fmt.Errorf("heap of %d bytes, limit %d", n, maxHeap)
+		return 0, fmt.Errorf("%s of %d bytes, limit %d", what, n, maxHeap)
 	}
 	return int(n), nil
 }

@@ -87,14 +87,17 @@ func FuzzParseReady(f *testing.F) {
 	f.Add(`{"go_memory": {"heap_live": 23, "released": 1}}`)
 	f.Add(`{"go_memory": null, "py_memory": {}}`)
 	f.Add(`{"go_memory": {"stacks": 1e30}}`)
+	f.Add(`{"profiles": ["goroutine", "block", "mutex"]}`)
+	f.Add(`{"profiles": ["block", "block"]}`)
+	f.Add(`{"profiles": ["block 1\nexit"]}`)
 	f.Add("null")
 	f.Fuzz(func(t *testing.T, text string) {
-		m, err := parseReady(text)
-		if err != nil && (m != nil || !errors.Is(err, ErrProtocol) || len(err.Error()) > 4*maxQuoted+1000) {
-			t.Fatalf("%+v, %v", m, err)
+		r, err := parseReady(text)
+		if err != nil && (r.GoMemory != nil || r.Profiles != nil || !errors.Is(err, ErrProtocol) || len(err.Error()) > 4*maxQuoted+1000) {
+			t.Fatalf("%+v, %v", r, err)
 		}
-		if m != nil && m.CheckValid() != nil {
-			t.Fatalf("accepted %+v", *m)
+		if r.CheckValid() != nil {
+			t.Fatalf("accepted %+v", r)
 		}
 	})
 }

@@ -78,17 +78,7 @@ func (p Plan) CheckValid() error {
 func (p Plan) Trials() []Trial {
 	var trials []Trial
 	add := func(model string, kind Kind, concurrency int) {
-		t := Trial{
-			Number: len(trials) + 1, Model: model, Kind: kind,
-			Concurrency: concurrency, Requests: p.Requests,
-		}
-		switch kind {
-		case Held, Profiled:
-			t.Hold = min(concurrency, p.Requests)
-		case Control:
-			t.Requests = 0
-		}
-		trials = append(trials, t)
+		trials = append(trials, p.trial(len(trials)+1, model, kind, concurrency))
 	}
 	rounds := func(n int, kind Kind, rotate bool) {
 		for r := range n {
@@ -112,6 +102,22 @@ func (p Plan) Trials() []Trial {
 	rounds(p.Controls, Control, false)
 	rounds(p.Profiled, Profiled, false) // last: the probes are loaded anew for stacks
 	return trials
+}
+
+// ProfiledTrial returns one more profiled trial of a model.
+func (p Plan) ProfiledTrial(number int, model string) Trial {
+	return p.trial(number, model, Profiled, p.concurrency(model))
+}
+
+func (p Plan) trial(number int, model string, kind Kind, concurrency int) Trial {
+	t := Trial{Number: number, Model: model, Kind: kind, Concurrency: concurrency, Requests: p.Requests}
+	switch kind {
+	case Held, Profiled:
+		t.Hold = min(concurrency, p.Requests)
+	case Control:
+		t.Requests = 0
+	}
+	return t
 }
 
 // heldAt returns the concurrencies of a pair of held trials. What a task costs

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -34,8 +35,8 @@ const (
 )
 
 // Process is a child on its way through the gate. Its methods are called in
-// the order Ready, Go, Heap and Done, Release, Wait; Heap may also follow
-// Done. Kill and PID may be called at any time, from any goroutine.
+// the order Ready, Go, Heap, Profile and Done, Release, Wait; Heap and Profile
+// may also follow Done. Kill and PID may be called at any time, from any goroutine.
 type Process struct {
 	cfg     Config
 	started time.Time
@@ -46,9 +47,10 @@ type Process struct {
 	toChild   *os.File
 	fromChild *os.File
 
-	mu     sync.Mutex // what the child says is read by one method at a time
-	in     *bufio.Reader
-	result *Result // said while the answer to heap was awaited
+	mu       sync.Mutex // what the child says is read by one method at a time
+	in       *bufio.Reader
+	profiles []string // that it has, by its own account
+	result   *Result  // said while the answer to heap or profile was awaited
 }
 
 // Start starts a child. When ctx ends, the child and its process group are
@@ -125,7 +127,9 @@ func (p *Process) Ready(ctx context.Context) (*GoMemory, error) {
 	case rest == "":
 		return nil, nil
 	}
-	return parseReady(rest)
+	r, err := parseReady(rest)
+	p.profiles = r.Profiles
+	return r.GoMemory, err
 }
 
 // setupError is what a child says after failed.
@@ -138,18 +142,15 @@ func setupError(text string) error {
 }
 
 // parseReady reads what a child says after ready.
-func parseReady(text string) (*GoMemory, error) {
+func parseReady(text string) (readiness, error) {
 	var r readiness
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return nil, fmt.Errorf("%w: ready %q: %w", ErrProtocol, cut(text), err)
+		return readiness{}, fmt.Errorf("%w: ready %q: %w", ErrProtocol, cut(text), err)
 	}
-	if r.GoMemory == nil {
-		return nil, nil
+	if err := r.CheckValid(); err != nil {
+		return readiness{}, fmt.Errorf("%w: ready: %w", ErrProtocol, err)
 	}
-	if err := r.GoMemory.CheckValid(); err != nil {
-		return nil, fmt.Errorf("%w: ready: %w", ErrProtocol, err)
-	}
-	return r.GoMemory, nil
+	return r, nil
 }
 
 // Go opens the gate.
@@ -179,31 +180,62 @@ func (p *Process) Heap(ctx context.Context) (Heap, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.say(wordHeap); err != nil {
+	word, size, err := p.ask(ctx, wordHeap, wordHeap, wordStacks)
+	if err != nil {
 		return Heap{}, err
+	}
+	data, err := p.readBytes(ctx, wordHeap, size)
+	return Heap{Stacks: word == wordStacks, Data: data}, err
+}
+
+// Profile asks for another profile of the runtime's by its name
+// ([ProfileGoroutine] and so on): gzipped pprof in the sample types of Go's, not
+// checked yet. It is empty where the child did not say, when it was ready, that
+// it has it.
+func (p *Process) Profile(ctx context.Context, name string) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.cfg.Profile || !slices.Contains(p.profiles, name) {
+		return nil, nil
+	}
+	what := wordProfile + " " + name
+	_, rest, err := p.ask(ctx, what, wordProfile)
+	if err != nil {
+		return nil, err
+	}
+	said, size := splitWord(rest)
+	if said != name {
+		return nil, unexpected(what, wordProfile, rest)
+	}
+	return p.readBytes(ctx, what, size)
+}
+
+// ask says a line and waits for one of the answers. The child's work may end in
+// the meantime.
+func (p *Process) ask(ctx context.Context, line string, answers ...string) (word, rest string, err error) {
+	if err := p.say(line); err != nil {
+		return "", "", err
 	}
 	for {
 		word, rest, err := p.next(ctx)
-		if err != nil {
-			return Heap{}, fmt.Errorf("wait for heap: %w", err)
-		}
 		switch {
+		case err != nil:
+			return "", "", fmt.Errorf("wait for %s: %w", line, err)
 		case word == wordDone && p.result == nil:
-			// The work ended just as it was asked.
 			if err := p.keep(rest); err != nil {
-				return Heap{}, err
+				return "", "", err
 			}
-		case word == wordHeap, word == wordStacks:
-			data, err := p.readHeap(ctx, rest)
-			return Heap{Stacks: word == wordStacks, Data: data}, err
+		case slices.Contains(answers, word):
+			return word, rest, nil
 		default:
-			return Heap{}, unexpected(wordHeap, word, rest)
+			return "", "", unexpected(line, word, rest)
 		}
 	}
 }
 
-func (p *Process) readHeap(ctx context.Context, size string) ([]byte, error) {
-	n, err := parseHeapSize(size)
+// readBytes reads as many bytes as the child says that there are.
+func (p *Process) readBytes(ctx context.Context, what, size string) ([]byte, error) {
+	n, err := parseSize(what, size)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
@@ -219,7 +251,7 @@ func (p *Process) readHeap(ctx context.Context, size string) ([]byte, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read heap: %w", err)
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
 	return data, nil
 }

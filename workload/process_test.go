@@ -54,6 +54,7 @@ func TestNeverReady(t *testing.T) {
 		{"cannot start", ErrSetup, []string{"no module named gevent"}},
 		{"says rubbish", ErrProtocol, []string{`\x1b[31mreadiness\x00`}},
 		{"says more than ready", ErrProtocol, []string{`ready "now"`}},
+		{"offers what there is not", ErrProtocol, []string{"ready", `profile "heap"`}},
 		{"lies about its memory", ErrProtocol, []string{"ready", "-1 bytes"}},
 		{"says a huge line", ErrProtocol, []string{"longer than 65536 bytes"}},
 		{"closes its pipe", ErrProtocol, []string{"closed its pipe"}},
@@ -116,15 +117,23 @@ func TestNeverDone(t *testing.T) {
 	}
 }
 
-func TestBadHeap(t *testing.T) {
+func TestBadProfiles(t *testing.T) {
+	heap := func(p *Process, ctx context.Context) error { _, err := p.Heap(ctx); return err }
+	block := func(p *Process, ctx context.Context) error { _, err := p.Profile(ctx, ProfileBlock); return err }
 	for _, c := range []struct {
 		how  string
+		ask  func(*Process, context.Context) error
 		want error
 		text string
 	}{
-		{"hangs in work", context.DeadlineExceeded, "wait for heap"},
-		{"sends a heap too big", ErrProtocol, fmt.Sprint(maxHeap + 1)},
-		{"sends half a heap", ErrDied, "read heap"},
+		{"hangs in work", heap, context.DeadlineExceeded, "wait for heap"},
+		{"sends a heap too big", heap, ErrProtocol, fmt.Sprint(maxHeap + 1)},
+		{"sends half a heap", heap, ErrDied, "read heap"},
+		{"hangs in work", block, context.DeadlineExceeded, "wait for profile block"},
+		{"sends a profile too big", block, ErrProtocol, fmt.Sprint(maxHeap + 1)},
+		{"sends another profile", block, ErrProtocol, `"profile mutex 3"`},
+		{"sends a heap for a profile", block, ErrProtocol, `"heap 3"`},
+		{"sends half a profile", block, ErrDied, "read profile block"},
 	} {
 		t.Run(c.how, func(t *testing.T) {
 			t.Parallel()
@@ -136,13 +145,21 @@ func TestBadHeap(t *testing.T) {
 			if c.want == context.DeadlineExceeded {
 				patience = 300 * time.Millisecond
 			}
-			_, err := p.Heap(within(t, patience))
-			checkError(t, err, c.want, c.text)
+			checkError(t, c.ask(p, within(t, patience)), c.want, c.text)
 		})
 	}
 	p := startBad(t, context.Background(), "hangs in work", false)
 	if _, err := p.Heap(within(t, time.Second)); err == nil {
 		t.Error("a child that is not profiled was asked for its heap")
+	}
+	// A child is asked for nothing that it did not offer: it would not answer.
+	p = startBad(t, context.Background(), "hangs in work", true)
+	ctx := within(t, 10*time.Second)
+	if err := letGo(p, ctx); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := p.Profile(ctx, ProfileMutex); err != nil || data != nil {
+		t.Errorf("a profile that was not offered: %d bytes, %v", len(data), err)
 	}
 }
 
@@ -299,6 +316,7 @@ func TestHeap(t *testing.T) {
 				t.Fatalf("%d held, want %d: %v", waiting, concurrency, err)
 			}
 			check(t, p, ctx)
+			checkGoroutines(t, p, ctx, m)
 			if err := h.Release(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -308,6 +326,7 @@ func TestHeap(t *testing.T) {
 				t.Errorf("%+v, %v", r, err)
 			}
 			again(t, p, ctx)
+			checkContention(t, p, ctx, m, r)
 			if err := p.Release(); err != nil {
 				t.Fatal(err)
 			}
@@ -318,19 +337,66 @@ func TestHeap(t *testing.T) {
 	}
 }
 
+// checkGoroutines wants goroutines of a Go child while its requests are held;
+// what they are is package recording's to read.
+func checkGoroutines(t *testing.T, p *Process, ctx context.Context, m Model) {
+	t.Helper()
+	data, err := p.Profile(ctx, ProfileGoroutine)
+	if err != nil || m.Python() != (len(data) == 0) {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	text := unpack(t, data)
+	if m.Python() {
+		return
+	}
+	if !bytes.Contains(text, []byte("goroutine")) || !bytes.Contains(text, []byte("workload.RunChild")) {
+		t.Errorf("profile of %d bytes does not look like one of goroutines", len(text))
+	}
+}
+
+// checkContention wants both profiles and their rates, or neither.
+func checkContention(t *testing.T, p *Process, ctx context.Context, m Model, r Result) {
+	t.Helper()
+	want := int64(1)
+	if m.Python() {
+		want = 0
+	}
+	if r.BlockProfileRate != want || r.MutexProfileFraction != want {
+		t.Errorf("rates %d and %d, want %d", r.BlockProfileRate, r.MutexProfileFraction, want)
+	}
+	for _, name := range []string{ProfileBlock, ProfileMutex} {
+		data, err := p.Profile(ctx, name)
+		if text := unpack(t, data); err != nil || bytes.Contains(text, []byte("contentions")) == m.Python() {
+			t.Errorf("%s: profile of %d bytes, %v", name, len(text), err)
+		}
+	}
+}
+
+func unpack(t *testing.T, data []byte) []byte {
+	t.Helper()
+	if len(data) == 0 {
+		return nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func checkHeap(t *testing.T, p *Process, ctx context.Context) {
 	t.Helper()
 	heap, err := p.Heap(ctx)
 	if err != nil || heap.Stacks {
 		t.Fatal(heap.Stacks, err)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(heap.Data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil || !bytes.Contains(text, []byte("inuse_space")) || !bytes.Contains(text, []byte("workload.")) {
-		t.Errorf("profile of %d bytes does not look like one: %v", len(text), err)
+	text := unpack(t, heap.Data)
+	if !bytes.Contains(text, []byte("inuse_space")) || !bytes.Contains(text, []byte("workload.")) {
+		t.Errorf("profile of %d bytes does not look like one", len(text))
 	}
 }
 

@@ -60,7 +60,7 @@ func TestArticle(t *testing.T) {
 		if opts.article {
 			models = 12
 		}
-		if p.Controls != 1 || p.Profiled != 1 || len(p.Models) != models || p.Models[0] != "go-sequential" {
+		if p.Controls != 1 || p.Profiled != 3 || len(p.Models) != models || p.Models[0] != "go-sequential" {
 			t.Errorf("%s: plan %+v", test.args, p)
 		}
 	}
@@ -71,7 +71,7 @@ func TestEstimateComesFirst(t *testing.T) {
 	opts := planOf(t, "--article", "-m", "go-eventloop", "--hold=false", "-o", "x")
 	var log strings.Builder
 	newProgress(&log, opts, opts.origin.Latency, 0).finish()
-	if got, want := log.String(), "5 trials of 100 pages, 290ms latency: about 2s\n"; got != want {
+	if got, want := log.String(), "7 trials of 100 pages, 290ms latency: about 3s\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	log.Reset()

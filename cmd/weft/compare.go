@@ -41,7 +41,7 @@ type compareOptions struct {
 
 func defaultCompareOptions() compareOptions {
 	opts := compareOptions{
-		plan:    workload.Plan{Profiled: 1, Controls: 1},
+		plan:    workload.Plan{Profiled: 3, Controls: 1},
 		origin:  origin.DefaultConfig(),
 		command: os.Args,
 	}
@@ -59,7 +59,8 @@ func compareCommand() *cobra.Command {
 			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then two\n" +
 			"in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
 			"waiting task costs (one, and no such figure, where a model is sequential or decides itself how many\n" +
-			"it has in flight); one without work, which is what the program costs; one that is profiled.\n\n" +
+			"it has in flight); one without work, which is what the program costs; and three that are profiled,\n" +
+			"with more, up to six, where they have fewer than 1,000 samples of the CPU together.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
@@ -99,6 +100,7 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task;\n"+
 		"on by default, --hold=false saves these trials, two a model")
 	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
+	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "samples a second of each CPU, in profiled trials; `HZ`")
 	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
 	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")
 	flags.StringVarP(&opts.output, "output", "o", "", "`DIRECTORY` to write, new (default weft-<time>)")
@@ -144,6 +146,9 @@ func (o *compareOptions) settle(flags *pflag.FlagSet) error {
 	o.named = flags.Changed("models")
 	if err := checkURLAlone(flags, o.url); err != nil {
 		return err
+	}
+	if f := o.tables.Frequency; f < 1 || f > collector.MaxFrequency {
+		return usagef("--frequency %d: want 1 to %d", f, collector.MaxFrequency)
 	}
 	if o.article {
 		if !o.named {

@@ -33,6 +33,7 @@ type comparison struct {
 	writer    *recording.Writer
 	run       recording.Run
 	profiles  map[string]*recording.ProfileBuilder
+	profiled  map[string]profiled
 	failed    map[string]int // trials in a row, by model
 	originErr error          // the origin is gone
 }
@@ -99,7 +100,7 @@ func (c *comparison) openRecording() error {
 		Plan:    c.planRecord(),
 		Skipped: c.skipped,
 	}
-	c.profiles, c.failed = map[string]*recording.ProfileBuilder{}, map[string]int{}
+	c.profiles, c.profiled, c.failed = map[string]*recording.ProfileBuilder{}, map[string]profiled{}, map[string]int{}
 	return c.writer.WriteRun(c.run)
 }
 
@@ -121,6 +122,7 @@ func (c *comparison) planRecord() recording.Plan {
 		HeldTrials:    plan.Held,
 		ProfileTrials: plan.Profiled,
 		ControlTrials: plan.Controls,
+		SampleHz:      int(c.options.tables.Frequency),
 		TimeoutNS:     c.options.timeout.Nanoseconds(),
 		Details:       c.modelDetails(),
 	}
@@ -151,30 +153,63 @@ func (c *comparison) trials(ctx context.Context) error {
 	identity := c.origin.Identity()
 	bar := newProgress(c.log, c.options, identity.Latency, identity.Rate)
 	defer bar.finish()
-	for _, planned := range c.options.plan.Trials() {
-		if c.failed[planned.Model] >= mostFailures {
-			continue
-		}
-		bar.begin(planned)
-		trial, err := c.trial(ctx, planned)
-		if ctx.Err() != nil { // also in the middle of the trial, which is then no result
-			c.run.Interrupted = true
-			return c.finishRun()
-		}
-		if err := c.writer.WriteTrial(trial); err != nil {
-			return err
-		}
-		c.failed[planned.Model]++
-		if trial.OK() {
-			c.failed[planned.Model] = 0
-		}
-		bar.end(planned)
-		if errors.Is(err, origin.ErrUnreachable) { // it is gone: no trial can follow
-			c.originErr = err
-			break
+	last := 0
+	for trials := c.options.plan.Trials(); len(trials) > 0; trials = c.moreProfiled(last) {
+		for _, planned := range trials {
+			last = planned.Number
+			if c.failed[planned.Model] >= mostFailures {
+				continue
+			}
+			bar.begin(planned)
+			if more, err := c.finishTrial(ctx, planned); !more || err != nil {
+				return errors.Join(err, c.finishRun())
+			}
+			bar.end(planned)
 		}
 	}
 	return c.finishRun()
+}
+
+// finishTrial runs one trial and writes it down. It says whether another one can follow.
+func (c *comparison) finishTrial(ctx context.Context, planned workload.Trial) (bool, error) {
+	trial, err := c.trial(ctx, planned)
+	if ctx.Err() != nil { // also in the middle of the trial, which is then no result
+		c.run.Interrupted = true
+		return false, nil
+	}
+	if err := c.writer.WriteTrial(trial); err != nil {
+		return false, err
+	}
+	c.failed[planned.Model]++
+	if trial.OK() {
+		c.failed[planned.Model] = 0
+	}
+	if errors.Is(err, origin.ErrUnreachable) { // it is gone: no trial can follow
+		c.originErr = err
+		return false, nil
+	}
+	return true, nil
+}
+
+// A profile of the CPU is worth reading from about so many samples on. Trials are added for them, but not without end.
+const (
+	enoughSamples = 1000
+	mostProfiled  = 2 // times the plan's profiled trials
+)
+
+// moreProfiled gives another profiled trial to each model that has too few samples, numbered from after last on.
+func (c *comparison) moreProfiled(last int) []workload.Trial {
+	plan := c.options.plan
+	var more []workload.Trial
+	for _, model := range plan.Models {
+		p := c.profiled[model]
+		few := p.samples < enoughSamples && p.trials < mostProfiled*plan.Profiled
+		if p.trials < plan.Profiled || !few || c.failed[model] > 0 {
+			continue
+		}
+		more = append(more, plan.ProfiledTrial(last+len(more)+1, model))
+	}
+	return more
 }
 
 // finishRun writes the profiles and the last state of run.json.

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +16,9 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
 )
+
+// topFunctions is how many functions a model --top names where it is not said.
+const topFunctions = 20
 
 func reportCommand() *cobra.Command {
 	var format string
@@ -22,9 +29,17 @@ func reportCommand() *cobra.Command {
 		Long:  "Draws the recording in a directory, anywhere and as any user: nothing is measured.",
 		Example: "  weft report weft-20261122-150501\n" +
 			"  weft report weft-20261122-150501 --format md > report.md\n" +
-			"  weft report weft-20261122-150501 --format svg --kind heap --model go-threads > heap.svg",
-		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.ExactArgs(1)(cmd, args)) },
+			"  weft report weft-20261122-150501 --top 30 --model go-threads\n" +
+			"  weft report weft-20261122-150501 --format svg --kind heap --model go-threads > heap.svg\n" +
+			"  weft report weft-20261122-150501 --format svg --kind offcpu --model go-threads --compare-with go-goroutines > diff.svg",
+		Args: func(cmd *cobra.Command, args []string) error {
+			return usage(cobra.ExactArgs(1)(cmd, withoutTop(cmd, args, &opts)))
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args = withoutTop(cmd, args, &opts)
+			if err := checkReport(format, opts, cmd.Flags().Changed("top")); err != nil {
+				return err
+			}
 			return report(cmd.OutOrStdout(), args[0], format, opts)
 		},
 	}
@@ -32,7 +47,45 @@ func reportCommand() *cobra.Command {
 	flags.StringVar(&format, "format", "text", "one of "+strings.Join(formatNames(), ", "))
 	flags.StringVar(&opts.Kind, "kind", "", "what stacks show: one of "+strings.Join(kindNames(), ", "))
 	flags.StringVar(&opts.Model, "model", "", "whose stacks; may be left out where there is one model")
+	flags.StringVar(&opts.CompareWith, "compare-with", "", "another model: svg and folded show how its stacks differ")
+	flags.IntVar(&opts.Top, "top", 0, fmt.Sprintf("who pays, by function, instead of the report: the first N functions of each model, or %d", topFunctions))
+	flags.Lookup("top").NoOptDefVal = strconv.Itoa(topFunctions)
 	return cmd
+}
+
+// withoutTop takes the number of "--top 30" away from the arguments: a flag that may stand alone does not take the word
+// after it.
+func withoutTop(cmd *cobra.Command, args []string, opts *reports.Options) []string {
+	if !cmd.Flags().Changed("top") || len(args) != 2 {
+		return args
+	}
+	for i, arg := range args {
+		n, err := strconv.Atoi(arg)
+		if err != nil {
+			continue
+		}
+		if _, err := os.Stat(arg); err == nil {
+			continue // a directory that is called so
+		}
+		opts.Top = n
+		return slices.Delete(slices.Clone(args), i, i+1)
+	}
+	return args
+}
+
+// checkReport refuses what would be ignored.
+func checkReport(format string, opts reports.Options, top bool) error {
+	switch {
+	case top && opts.Top < 1:
+		return usage(fmt.Errorf("--top %d: choose 1 or more", opts.Top))
+	case top && format != "text":
+		return usage(fmt.Errorf("--top is drawn as text: leave out --format %s, which has it in the page where it is html", format))
+	case opts.CompareWith != "" && format != "svg" && format != "folded":
+		return usage(errors.New("--compare-with is for --format svg or folded: report.html compares by a choice in the page"))
+	case opts.CompareWith != "" && opts.CompareWith == opts.Model:
+		return usage(fmt.Errorf("--compare-with %s: choose another model than --model", opts.CompareWith))
+	}
+	return nil
 }
 
 func report(out io.Writer, dir, format string, opts reports.Options) error {

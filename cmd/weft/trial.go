@@ -18,15 +18,16 @@ const readyWithin = 30 * time.Second
 
 // running is a trial on its way.
 type running struct {
-	c       *comparison
-	planned workload.Trial
-	trial   *recording.Trial
-	watch   *collector.Watch
-	child   *workload.Process
-	workNS  int64                         // the child's own account of its CPU time
-	held    workload.Heap                 // if it was held
-	end     workload.Heap                 //
-	memory  map[string]*workload.GoMemory // by point: what a Go child says of its own
+	c        *comparison
+	planned  workload.Trial
+	trial    *recording.Trial
+	watch    *collector.Watch
+	child    *workload.Process
+	workNS   int64                         // the child's own account of its CPU time
+	held     workload.Heap                 // if it was held
+	end      workload.Heap                 //
+	profiles []goProfile                   // of a Go child, beside its heap
+	memory   map[string]*workload.GoMemory // by point: what a Go child says of its own
 }
 
 // trial runs one trial. What goes wrong in it is the trial's failure too, and what was seen until then is kept.
@@ -105,7 +106,7 @@ func (r *running) throughTheGates(ctx context.Context) error {
 	r.trial.Work, r.trial.Phases.LastNS = workRecord(result), result.EndNS
 	r.workNS, r.memory[recording.AtEnd] = result.CPUNS, result.GoMemory
 	if r.planned.Kind == workload.Profiled {
-		r.trial.Heap = &recording.Heap{RateBytes: result.MemProfileRate}
+		r.addRates(result)
 	}
 	return nil
 }
@@ -130,6 +131,9 @@ func (r *running) hold(ctx context.Context) error {
 	}
 	if r.planned.Kind == workload.Profiled {
 		if r.held, err = r.child.Heap(ctx); err != nil {
+			return err
+		}
+		if err := r.ask(ctx, workload.ProfileGoroutine); err != nil {
 			return err
 		}
 	}
@@ -166,9 +170,10 @@ func (r *running) finish(ctx context.Context, failed error) (err error) {
 		r.trial.CPU.WorkNS = r.workNS
 	}
 	if r.planned.Kind == workload.Profiled {
+		asked := r.ask(ctx, workload.ProfileBlock, workload.ProfileMutex) // before heap, which waits for the collector
 		var heapErr error
 		r.end, heapErr = r.child.Heap(ctx)
-		err = errors.Join(err, heapErr)
+		err = errors.Join(err, asked, heapErr)
 	}
 	stats, statsErr := r.c.origin.Stats(ctx)
 	if statsErr == nil {
@@ -215,28 +220,6 @@ func (r *running) addOrigin(stats origin.Stats) {
 	if stats.Missing != "" {
 		r.trial.Missing = append(r.trial.Missing, recording.Missing{Probe: "origin: run delay", Reason: stats.Missing})
 	}
-}
-
-func (r *running) addProfile() error {
-	builder := r.c.profiles[r.planned.Model]
-	if builder == nil {
-		builder = recording.NewProfileBuilder(r.c.run.Tool, r.planned.Model)
-		r.c.profiles[r.planned.Model] = builder
-	}
-	builder.AddStacks(r.planned.Number, r.watch.Stacks())
-	var err error
-	switch {
-	case r.held.Stacks:
-		err = builder.AddHeapStacks(r.planned.Number, r.held.Data)
-	case r.end.Stacks:
-		err = builder.AddHeapStacks(r.planned.Number, r.end.Data)
-	default:
-		err = builder.AddHeap(r.planned.Number, r.held.Data, r.end.Data)
-	}
-	if err != nil {
-		return fmt.Errorf("child's heap: %w", err)
-	}
-	return nil
 }
 
 // workFailure is failed units: a trial with any is no result.

@@ -152,3 +152,9 @@ type OriginConnection struct {
 type Heap struct {
 	RateBytes int64 `json:"rate_bytes"` // one sample every so many allocated bytes, bytes
 }
+
+// Contention says how Go's profiles of waits were taken: runtime.SetBlockProfileRate and SetMutexProfileFraction.
+type Contention struct {
+	BlockRateNS   int64 `json:"block_rate_ns"`  // one sample every so much time blocked, 1 is every wait, a duration
+	MutexFraction int64 `json:"mutex_fraction"` // one sample every so many waits for a lock, count
+}

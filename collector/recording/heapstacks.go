@@ -40,11 +40,11 @@ const cutLabel = "cut"
 // AddHeapStacks adds what a child in another language than Go tells of its heap in a trial, as JSON: what is in
 // use at the hold, or at the end where there was none. What was allocated is not known. The data come from the profiled process and are checked; after an error nothing was added.
 func (b *ProfileBuilder) AddHeapStacks(trial int, inUse []byte) error {
-	heap, err := b.readHeap(trial, inUse, parseHeapStacks)
+	heap, err := b.read(trial, heapProfileName, inUse, parseHeapStacks)
 	if err != nil {
 		return err
 	}
-	b.heaps = append(b.heaps, heap)
+	b.told = append(b.told, heap)
 	return nil
 }
 

@@ -68,7 +68,7 @@ func TestBadHeapStacks(t *testing.T) {
 		if err := b.AddHeapStacks(3, []byte(text)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "trial 3") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if len(b.heaps) > 0 {
+		if len(b.told) > 0 {
 			t.Errorf("%s: added", name)
 		}
 	}
@@ -90,7 +90,7 @@ func TestHeapStacksNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = parseHeap(data); err != nil {
+	if p, err = parseGo(data); err != nil {
 		t.Fatal(err)
 	}
 	f := p.Function[0]
@@ -116,7 +116,7 @@ func FuzzParseHeapStacks(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parseHeap(encoded); err != nil {
+		if _, err := parseGo(encoded); err != nil {
 			t.Errorf("written, it cannot be read: %v", err)
 		}
 	})

@@ -7,6 +7,7 @@ type Memory struct {
 	PeakBytes      int64 `json:"peak_bytes"`       // greatest value from the gate to done, that at the gate included, bytes
 	SetupPeakBytes int64 `json:"setup_peak_bytes"` // greatest value before the gate, bytes
 	BoundBytes     int64 `json:"bound_bytes"`      // the peak may be wrong by so much, either way; 0: it is exact
+	GrownBytes     int64 `json:"grown_bytes"`      // sum of all growth, gross, which stacks of rss must add up to; 0 where it was not counted, bytes
 	Foreign        int64 `json:"foreign"`          // changes made while no thread of the program was current (reclaim), counted in the figures, count
 }
 

@@ -76,16 +76,18 @@ func newMerger(model string) *merger {
 	return m
 }
 
-func (m *merger) addHeap(h trialHeap) error {
+func (m *merger) addTold(h toldProfile) error {
 	p := m.profile
-	p.Period = max(p.Period, h.heap.Period)
-	if t := h.heap.TimeNanos; t > 0 && (p.TimeNanos == 0 || t < p.TimeNanos) {
+	if h.name == heapProfileName {
+		p.Period = max(p.Period, h.profile.Period)
+	}
+	if t := h.profile.TimeNanos; t > 0 && (p.TimeNanos == 0 || t < p.TimeNanos) {
 		p.TimeNanos = t
 	}
-	if len(h.heap.Mapping) > 0 {
-		m.heapMapping(h.heap.Mapping[0]) // first in a profile is the main program
+	if len(h.profile.Mapping) > 0 {
+		m.heapMapping(h.profile.Mapping[0]) // first in a profile is the main program
 	}
-	for _, s := range h.heap.Sample {
+	for _, s := range h.profile.Sample {
 		var values sampleValues
 		for i, at := range h.value {
 			if at != leftOut {
@@ -93,9 +95,12 @@ func (m *merger) addHeap(h trialHeap) error {
 			}
 		}
 		key := sampleKey{trial: h.trial}
-		key.cut = len(s.Label[cutLabel]) > 0 // Go has no such label
-		if size := s.NumLabel["bytes"]; len(size) > 0 {
+		key.cut = len(s.Label[cutLabel]) > 0
+		if size := s.NumLabel["bytes"]; len(size) > 0 && h.name == heapProfileName {
 			key.bytes = size[0]
+		}
+		if h.name == GoroutineProfile {
+			key.on.Entry = entryOf(s)
 		}
 		stack := make([]*profile.Location, len(s.Location))
 		for i, l := range s.Location {

@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -10,7 +9,7 @@ import (
 )
 
 // sampleTypes are the values of every sample of a merged profile, in this order: first Go's own of a heap
-// profile, then what Values counts. Names are those that the ecosystem knows where it knows any.
+// profile, then what Values counts, then what a Go program's runtime says of its goroutines. Names are those that the ecosystem knows where it knows any.
 var sampleTypes = [...]profile.ValueType{
 	{Type: "alloc_objects", Unit: "count"},
 	{Type: "alloc_space", Unit: "bytes"},
@@ -28,6 +27,11 @@ var sampleTypes = [...]profile.ValueType{
 	{Type: "replies", Unit: "count"},
 	{Type: "replywait", Unit: "nanoseconds"},
 	{Type: "rss_grown", Unit: "bytes"},
+	{Type: "goroutine", Unit: "count"},         // Go's own name: goroutines that there were at the hold
+	{Type: "block_contentions", Unit: "count"}, // Go's name of these two is contentions and delay, in the
+	{Type: "block_delay", Unit: "nanoseconds"}, // block profile,
+	{Type: "mutex_contentions", Unit: "count"}, // and of these two the same,
+	{Type: "mutex_delay", Unit: "nanoseconds"}, // in the mutex profile
 }
 
 const (
@@ -38,16 +42,14 @@ const (
 // sampleValues stand in the order of sampleTypes.
 type sampleValues [len(sampleTypes)]int64
 
-// Bounds on profiles. A heap profile is written by the profiled process.
+// Bounds on profiles. A heap profile, and any of goProfiles, is written by the profiled process.
 const (
 	maxHeapBytes      = 64 << 20 // decompressed; one of 100,000 stacks has 20 MiB. Parsed it may be 20 times that
 	maxProfileRecords = 2 << 20  // samples, locations, functions, mappings and strings together
 )
 
-var errHeap = errors.New("not a Go heap profile")
-
-// ProfileBuilder merges what the profiled trials of one model gave, kernel stacks and heap profiles (Go's own,
-// or stacks of another language), into one pprof profile.
+// ProfileBuilder merges what the profiled trials of one model gave, kernel stacks, heap profiles (Go's own, or stacks
+// of another language) and Go's profiles of goroutines and their waits, into one pprof profile.
 //
 // Values are added up over the trials: a profile of three trials says what three runs allocated, and three
 // times what one of them had in use. That is how pprof itself merges profiles, nothing is rounded, and the
@@ -55,7 +57,7 @@ var errHeap = errors.New("not a Go heap profile")
 // carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
 //
 // Labels of samples: `model` on all, `trial` on all, `bytes` (the size of the objects) on those of a heap,
-// `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"), `creator`, `goid` and
+// `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"; on those of goroutine/count too), `creator`, `goid` and
 // `parent_goid` on those of a Go program, `wait` (the cause, or "runnable") on off-CPU time, and `cut`="true" where a stack
 // was not seen up to its root. A stack of
 // which nothing was seen is the one frame "[unknown]", so that no value is missing from a total.
@@ -63,17 +65,19 @@ var errHeap = errors.New("not a Go heap profile")
 // profile.Merge is not used: it demands equal sample types and can take two locations for one.
 type ProfileBuilder struct {
 	tool, model string
-	heaps       []trialHeap
+	told        []toldProfile
 	stacks      []trialStacks
 }
 
-// leftOut is the place of a value that is not taken from a heap profile.
+// leftOut is the place of a value that is not taken from a profile.
 const leftOut = -1
 
-type trialHeap struct {
-	trial int
-	heap  *profile.Profile
-	value [heapTypes]int // where the heap has each of the first sampleTypes, or leftOut
+// toldProfile is a profile that the profiled process made of itself.
+type toldProfile struct {
+	trial   int
+	name    string // heapProfileName, or one of the goProfiles
+	profile *profile.Profile
+	value   [len(sampleTypes)]int // where it has each of the sampleTypes, or leftOut
 }
 
 type trialStacks struct {
@@ -91,15 +95,15 @@ func NewProfileBuilder(tool, model string) *ProfileBuilder {
 // at the end; without a hold, held is nil and both are taken from the end. The data come from the profiled
 // process and are checked; after an error nothing was added.
 func (b *ProfileBuilder) AddHeap(trial int, held, end []byte) error {
-	atEnd, err := b.readHeap(trial, end, parseHeap)
+	atEnd, err := b.read(trial, heapProfileName, end, parseGo)
 	if err != nil {
 		return err
 	}
 	if held == nil {
-		b.heaps = append(b.heaps, atEnd)
+		b.told = append(b.told, atEnd)
 		return nil
 	}
-	atHold, err := b.readHeap(trial, held, parseHeap)
+	atHold, err := b.read(trial, heapProfileName, held, parseGo)
 	if err != nil {
 		return err
 	}
@@ -110,25 +114,26 @@ func (b *ProfileBuilder) AddHeap(trial int, held, end []byte) error {
 			atHold.value[i] = leftOut
 		}
 	}
-	b.heaps = append(b.heaps, atHold, atEnd)
+	b.told = append(b.told, atHold, atEnd)
 	return nil
 }
 
-func (b *ProfileBuilder) readHeap(trial int, data []byte, parse func([]byte) (*profile.Profile, error)) (trialHeap, error) {
-	for _, other := range b.heaps {
-		if other.trial == trial {
-			return trialHeap{}, fmt.Errorf("heap of trial %d: added before", trial)
+// read checks what the profiled process says of itself.
+func (b *ProfileBuilder) read(trial int, name string, data []byte, parse func([]byte) (*profile.Profile, error)) (toldProfile, error) {
+	for _, other := range b.told {
+		if other.trial == trial && other.name == name {
+			return toldProfile{}, fmt.Errorf("%s of trial %d: added before", name, trial)
 		}
 	}
-	heap, err := parse(data)
+	p, err := parse(data)
 	if err != nil {
-		return trialHeap{}, fmt.Errorf("heap of trial %d: %w", trial, err)
+		return toldProfile{}, fmt.Errorf("%s of trial %d: %w", name, trial, err)
 	}
-	value, err := heapValues(heap)
+	value, err := placesOf(p, name)
 	if err != nil {
-		return trialHeap{}, fmt.Errorf("heap of trial %d: %w", trial, err)
+		return toldProfile{}, fmt.Errorf("%s of trial %d: %w", name, trial, err)
 	}
-	return trialHeap{trial: trial, heap: heap, value: value}, nil
+	return toldProfile{trial: trial, name: name, profile: p, value: value}, nil
 }
 
 // AddStacks adds the stacks that the kernel saw in a trial. The stacks are kept, not copied: they must not
@@ -142,10 +147,10 @@ func (b *ProfileBuilder) AddStacks(trial int, stacks []Stack) {
 func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
 	m := newMerger(b.model)
 	trials := make(map[int]bool)
-	for _, h := range b.heaps {
-		trials[h.trial] = true
-		if err := m.addHeap(h); err != nil {
-			return nil, fmt.Errorf("heap of trial %d: %w", h.trial, err)
+	for _, t := range b.told {
+		trials[t.trial] = true
+		if err := m.addTold(t); err != nil {
+			return nil, fmt.Errorf("%s of trial %d: %w", t.name, t.trial, err)
 		}
 	}
 	for _, s := range b.stacks {
@@ -164,13 +169,18 @@ func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
 	return p, nil
 }
 
-// parseHeap unpacks and parses within bounds. profile.ParseData has none, and tries text formats.
-func parseHeap(data []byte) (*profile.Profile, error) {
+// parseGo unpacks and parses within bounds. profile.ParseData has none, and tries text formats.
+func parseGo(data []byte) (*profile.Profile, error) {
 	raw, err := decompress(data, maxHeapBytes)
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
-	return parseProfile(raw)
+	p, err := parseProfile(raw)
+	if err != nil {
+		return nil, err
+	}
+	markCut(p)
+	return p, nil
 }
 
 // countRecords counts the fields of the outermost message, up to the first that is malformed. Each becomes
@@ -210,22 +220,6 @@ func protoVarint(b []byte) (v uint64, rest []byte, ok bool) {
 		}
 	}
 	return 0, nil, false
-}
-
-// heapValues finds the four sample types of a Go heap profile.
-func heapValues(p *profile.Profile) (value [heapTypes]int, err error) {
-	for i, want := range sampleTypes[:heapTypes] {
-		value[i] = -1
-		for j, have := range p.SampleType {
-			if have.Type == want.Type && have.Unit == want.Unit {
-				value[i] = j
-			}
-		}
-		if value[i] < 0 {
-			return value, fmt.Errorf("%w: no %s/%s", errHeap, want.Type, want.Unit)
-		}
-	}
-	return value, nil
 }
 
 // add adds values of one sample to another, or to the totals.

@@ -2,7 +2,6 @@ package recording
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"math"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"strings"
 	"testing"
 
@@ -148,7 +146,7 @@ func TestValuesAddUp(t *testing.T) {
 	var got []string
 	for _, s := range p.Sample {
 		if len(s.Label["thread"]) > 0 {
-			got = append(got, fmt.Sprint(s.Label["thread"][0], " ", s.Value[heapTypes:], " ", s.Label["cut"]))
+			got = append(got, fmt.Sprint(s.Label["thread"][0], " ", s.Value[heapTypes:goTypes], " ", s.Label["cut"]))
 		}
 	}
 	want := "x/12 [5 200 4000 6 2 20 4 60 8 2 100 8192] [] x/13 [0 100 2000 3 1 10 2 30 4 1 50 4096] [] " +
@@ -231,24 +229,15 @@ func TestNotTheSame(t *testing.T) {
 
 func TestHostileHeap(t *testing.T) {
 	good := encoded(t, heapProfile(0x400000, 1, 1, 1, 1))
-	pack := func(data []byte) []byte {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, err := z.Write(data)
-		if err := errors.Join(err, z.Close()); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
 	cpu := heapProfile(0x400000, 1, 1, 1, 1)
 	cpu.SampleType[3].Type = "cpu"
 	for name, data := range map[string][]byte{
 		"nothing":       nil,
 		"not gzip":      []byte("heap profile: 1: 2 [3: 4] @ heap/4096"),
-		"text format":   pack([]byte("heap profile: 1: 2 [3: 4] @ heap/4096\n1: 2 [3: 4] @ 0x1\n")),
+		"text format":   gzipped(t, []byte("heap profile: 1: 2 [3: 4] @ heap/4096\n1: 2 [3: 4] @ 0x1\n")),
 		"cut off":       good[:len(good)/2],
-		"bomb":          pack(make([]byte, maxHeapBytes+1)),
-		"empty samples": pack(bytes.Repeat([]byte{2<<3 | 2, 0}, maxProfileRecords+1)),
+		"bomb":          gzipped(t, make([]byte, maxHeapBytes+1)),
+		"empty samples": gzipped(t, bytes.Repeat([]byte{2<<3 | 2, 0}, maxProfileRecords+1)),
 		"no heap":       encoded(t, cpu),
 	} {
 		b := NewProfileBuilder("weft", "m")
@@ -348,14 +337,16 @@ func TestPprofReads(t *testing.T) {
 	}
 	kept := allocateForTest(8)
 	runtime.GC()
-	var heap bytes.Buffer
-	if err := pprof.Lookup("heap").WriteTo(&heap, 0); err != nil {
-		t.Fatal(err)
-	}
+	heap := lookup(t, "heap")
 	runtime.KeepAlive(kept)
 	b := NewProfileBuilder("weft 0.1.0", "go-threads")
-	if err := b.AddHeap(3, nil, heap.Bytes()); err != nil {
+	if err := b.AddHeap(3, nil, heap); err != nil {
 		t.Fatal(err)
+	}
+	for name, data := range waitForTest(t) {
+		if err := b.AddGoProfile(3, name, data); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := socketStack("x/12")
 	s.Values.Threads, s.Cut = 23, true
@@ -381,6 +372,11 @@ func TestPprofReads(t *testing.T) {
 		out, want := top("-sample_index="+v.Type), "main.write"
 		if i < heapTypes {
 			want = "allocateForTest"
+		} else if i >= goTypes {
+			want = map[string]string{
+				"goroutine": "parkForTest", "block_contentions": "parkForTest", "block_delay": "parkForTest",
+				"mutex_contentions": "unlockForTest", "mutex_delay": "unlockForTest",
+			}[v.Type]
 		}
 		if !strings.Contains(out, "Type: "+v.Type+"\n") || !strings.Contains(out, want) {
 			t.Errorf("%s: no %s in\n%s", v.Type, want, out)
@@ -391,6 +387,9 @@ func TestPprofReads(t *testing.T) {
 	}
 	if out := top("-sample_index=threadcreate"); !strings.Contains(out, " 46 ") {
 		t.Errorf("two trials of 23 threads are not 46:\n%s", out)
+	}
+	if out := top("-sample_index=goroutine", "-tagfocus=goroutine=parkForTest"); !strings.Contains(out, "Showing nodes accounting for 23, ") {
+		t.Errorf("goroutines by the function that they began with:\n%s", out)
 	}
 	for _, focus := range []string{"trial=3:3", "cut=true"} {
 		out, want := top("-sample_index=threadcreate", "-tagfocus="+focus), map[string]string{"trial=3:3": " 23 ", "cut=true": " 46 "}[focus]
@@ -407,14 +406,8 @@ func FuzzAddHeap(f *testing.F) {
 	}
 	f.Add(raw.Bytes())
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var data bytes.Buffer
-		z := gzip.NewWriter(&data)
-		_, err := z.Write(raw)
-		if err := errors.Join(err, z.Close()); err != nil {
-			t.Fatal(err)
-		}
 		b := NewProfileBuilder("weft", "m")
-		if b.AddHeap(1, nil, data.Bytes()) != nil {
+		if b.AddHeap(1, nil, gzipped(t, raw)) != nil {
 			return
 		}
 		b.AddStacks(1, []Stack{socketStack("x/1")})

@@ -182,7 +182,7 @@ func putTrial(t *testing.T, dir, name string, trial *Trial) {
 	put(t, filepath.Join(dir, name), string(data))
 }
 
-func gzipped(t *testing.T, data []byte) []byte {
+func gzipped(t testing.TB, data []byte) []byte {
 	t.Helper()
 	data, err := compress(data)
 	if err != nil {

@@ -11,7 +11,16 @@ type Frame struct {
 	Binary    string `json:"binary,omitempty"`     // path of the ELF file
 	BuildID   string `json:"build_id,omitempty"`   // GNU build id in hex, else Go's
 	Offset    uint64 `json:"offset,omitempty"`     // file offset, or address within the ELF file
+	Found     string `json:"found,omitempty"`      // how: FoundRegister and so on
 }
+
+// Ways by which a frame of a stack was found: how far it is to be trusted.
+const (
+	FoundRegister     = "register"        // the thread's instruction pointer: it was there
+	FoundFramePointer = "frame pointer"   // kept by the code before it, which is Go's
+	FoundInlined      = "inline table"    // of the function that it was inlined into, whose frame follows
+	FoundUnwinder     = "kernel unwinder" // the kernel's own (ORC or frame pointers)
+)
 
 // KernelBinary is what the kernel's own code has in [Frame.Binary]; a module has its name in brackets too: "[nf_tables]".
 const KernelBinary = "[kernel]"

@@ -14,28 +14,29 @@ const (
 
 // Trial is one execution of one model in a fresh process.
 type Trial struct {
-	Number      int                 `json:"number"`            // from 1, in the order they ran
-	Model       string              `json:"model"`             // one of the plan's models
-	Kind        Kind                `json:"kind"`              // "warmup", "measured", "held", "profiled" or "control"
-	Concurrency int                 `json:"concurrency"`       // units asked to be in flight at once, count
-	PID         int                 `json:"pid"`               // of the model's process
-	Phases      Phases              `json:"phases"`            // when each step was
-	Work        Work                `json:"work"`              // what came of it
-	CPU         CPU                 `json:"cpu"`               // processor time
-	Threads     Threads             `json:"threads"`           // made and gone
-	Sockets     Sockets             `json:"sockets"`           // socket IO
-	Sched       *Sched              `json:"sched,omitempty"`   // where the threads' time went
-	Memory      *Memory             `json:"memory,omitempty"`  // resident memory, from the kernel's events
-	Curves      map[string]Curve    `json:"curves"`            // gauges over time by name: "threads", "awaiting", "rss"
-	Snapshots   map[string]Snapshot `json:"snapshots"`         // of /proc by point: "gate", "held", "end"
-	GoMemory    map[string]GoMemory `json:"go_memory"`         // of a Go child, by point: "gate", "end"
-	Load        *HostLoad           `json:"load,omitempty"`    // what else the machine did
-	Origin      *Origin             `json:"origin,omitempty"`  // the origin's own account, where weft ran one
-	Heap        *Heap               `json:"heap,omitempty"`    // in profiled trials whose model can tell of its heap
-	Lost        []Loss              `json:"lost"`              // what could not be recorded, never nil when read
-	Missing     []Missing           `json:"missing"`           // probes that were refused, never nil when read
-	BPF         []ProgramCost       `json:"bpf"`               // weft's own cost in the kernel
-	Failure     *Failure            `json:"failure,omitempty"` // why there is no result
+	Number      int                 `json:"number"`               // from 1, in the order they ran
+	Model       string              `json:"model"`                // one of the plan's models
+	Kind        Kind                `json:"kind"`                 // "warmup", "measured", "held", "profiled" or "control"
+	Concurrency int                 `json:"concurrency"`          // units asked to be in flight at once, count
+	PID         int                 `json:"pid"`                  // of the model's process
+	Phases      Phases              `json:"phases"`               // when each step was
+	Work        Work                `json:"work"`                 // what came of it
+	CPU         CPU                 `json:"cpu"`                  // processor time
+	Threads     Threads             `json:"threads"`              // made and gone
+	Sockets     Sockets             `json:"sockets"`              // socket IO
+	Sched       *Sched              `json:"sched,omitempty"`      // where the threads' time went
+	Memory      *Memory             `json:"memory,omitempty"`     // resident memory, from the kernel's events
+	Curves      map[string]Curve    `json:"curves"`               // gauges over time by name: "threads", "awaiting", "rss"
+	Snapshots   map[string]Snapshot `json:"snapshots"`            // of /proc by point: "gate", "held", "end"
+	GoMemory    map[string]GoMemory `json:"go_memory"`            // of a Go child, by point: "gate", "end"
+	Load        *HostLoad           `json:"load,omitempty"`       // what else the machine did
+	Origin      *Origin             `json:"origin,omitempty"`     // the origin's own account, where weft ran one
+	Heap        *Heap               `json:"heap,omitempty"`       // in profiled trials whose model can tell of its heap
+	Contention  *Contention         `json:"contention,omitempty"` // in profiled trials whose model can tell of its waits
+	Lost        []Loss              `json:"lost"`                 // what could not be recorded, never nil when read
+	Missing     []Missing           `json:"missing"`              // probes that were refused, never nil when read
+	BPF         []ProgramCost       `json:"bpf"`                  // weft's own cost in the kernel
+	Failure     *Failure            `json:"failure,omitempty"`    // why there is no result
 }
 
 // Phases dates a trial's steps. A step that was not reached is 0.

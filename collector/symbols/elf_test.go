@@ -144,7 +144,7 @@ func TestSmallELF(t *testing.T) {
 	for _, relocated := range []bool{false, true} {
 		data := smallELF(table, inline, relocated)
 		f := newFile(bytes.NewReader(data), int64(len(data)), nothing)
-		held := f.load()
+		held := f.load(debugFiles{}, nil)
 		if f.lines == nil {
 			t.Fatalf("relocated %t: no lines: %v", relocated, f.problem)
 		}
@@ -192,7 +192,7 @@ func TestLyingSizes(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		f := newFile(bytes.NewReader(bad), int64(len(bad)), nothing)
-		held := f.load()
+		held := f.load(debugFiles{}, nil)
 		runtime.ReadMemStats(&after)
 		if allocated := after.TotalAlloc - before.TotalAlloc; held > 1<<20 || allocated > 8<<20 {
 			t.Errorf("byte %d: %d bytes held, %d allocated for a file of %d", at, held, allocated, len(bad))
@@ -229,7 +229,7 @@ func FuzzFile(f *testing.F) {
 	f.Add(smallELF(table, inline, true), uint64(textAddress+100))
 	f.Fuzz(func(t *testing.T, data []byte, address uint64) {
 		file := newFile(bytes.NewReader(data), int64(len(data)), nothing)
-		if held := file.load(); held > 3*int64(len(data))+1<<16 {
+		if held := file.load(debugFiles{}, nil); held > 3*int64(len(data))+1<<16 {
 			t.Errorf("%d bytes held of a file of %d", held, len(data))
 		}
 		lines, isGo := file.lookup(address, "/x")

@@ -1,9 +1,11 @@
 package symbols
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 )
 
@@ -11,6 +13,7 @@ import (
 // gone when a name is asked for, and read at the first question, because most files are never asked.
 type file struct {
 	source  io.ReaderAt // nil once read
+	path    string      // as the process sees it that was the first to have it
 	close   func() error
 	size    int64
 	image   *image
@@ -25,12 +28,13 @@ func newFile(source io.ReaderAt, size int64, close func() error) *file {
 	return &file{source: source, close: close, size: size}
 }
 
-// load reads the file unless that is done, and returns how many bytes it now holds.
-func (f *file) load() int64 {
+// load reads the file unless that is done, and returns how many bytes it now holds. Symbols that were split off
+// are looked for in debug, also below root, which may be nil.
+func (f *file) load(debug debugFiles, root *os.File) int64 {
 	if f.source == nil {
 		return 0
 	}
-	f.problem = errors.Join(f.read(), f.shut())
+	f.problem = errors.Join(f.read(debug, root), f.shut())
 	var held int64
 	if f.lines != nil {
 		held += f.lines.size
@@ -41,7 +45,7 @@ func (f *file) load() int64 {
 	return held
 }
 
-func (f *file) read() error {
+func (f *file) read(debug debugFiles, root *os.File) error {
 	im, err := newImage(f.source, f.size)
 	if err != nil {
 		return err
@@ -56,7 +60,14 @@ func (f *file) read() error {
 		_, ok := lines.find(address)
 		return !ok
 	}
-	symbols, err := openSymbols(im, notGo)
+	symbols, err := openSymbols(im, notGo, elf.SHT_SYMTAB, elf.SHT_DYNSYM)
+	if !im.hasSymtab() {
+		split, splitErr := debug.symbols(im, f.id, f.path, root, notGo)
+		if split != nil {
+			symbols = split
+		}
+		err = errors.Join(err, splitErr)
+	}
 	f.symbols = symbols
 	return errors.Join(goErr, err)
 }
@@ -78,12 +89,17 @@ func (f *file) shut() error {
 func (f *file) lookup(address uint64, name string) (lines []codeLine, isGo bool) {
 	if f.lines != nil {
 		if lines, isGo, ok := f.lines.lookup(address); ok {
+			for i := range lines {
+				if !isGo {
+					lines[i].function = demangled(lines[i].function)
+				}
+			}
 			return lines, isGo
 		}
 	}
 	if f.symbols != nil {
 		if function, ok := f.symbols.lookup(address); ok {
-			return []codeLine{{function: function}}, false
+			return []codeLine{{function: demangled(function)}}, false
 		}
 	}
 	return []codeLine{{function: offsetName(name, address)}}, false

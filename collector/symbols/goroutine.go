@@ -59,7 +59,7 @@ func (p *Process) GoRuntime() (Runtime, error) {
 		return Runtime{}, errors.Join(fmt.Errorf("process %d: its program is not mapped", p.pid), exe.Close())
 	}
 	if f.program == nil {
-		p.symbolizer.load(f)
+		p.symbolizer.load(f, p.root)
 		f.program = &program{}
 		f.program.err = f.program.read(exe, info.Size, f)
 	}
@@ -176,7 +176,7 @@ func (p *Process) goCode(pc uint64) (f *file, address uint64, ok bool) {
 	if !ok || c.file == nil {
 		return nil, 0, false
 	}
-	p.symbolizer.load(c.file)
+	p.symbolizer.load(c.file, p.root)
 	if c.file.image == nil || c.file.lines == nil {
 		return nil, 0, false
 	}

@@ -141,7 +141,7 @@ func FuzzProgram(f *testing.F) {
 	f.Add(append(smallELF(table, inline, true), info...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file := newFile(bytes.NewReader(data), int64(len(data)), nothing)
-		file.load()
+		file.load(debugFiles{}, nil)
 		var g program
 		if err := g.read(bytes.NewReader(data), int64(len(data)), file); err == nil && g.runtime.Source == "" {
 			t.Errorf("%+v without a source", g.runtime)

@@ -43,8 +43,6 @@ func openMapped(dir int, m mapping) (*os.File, fileID, error) {
 	return nil, fileID{}, fmt.Errorf("open %q: %w", m.path, errors.Join(errs...))
 }
 
-// openVerified looks at the file before it opens it: to open a named pipe would block, to open a device may
-// do anything.
 func openVerified(dir int, name string, m mapping) (*os.File, fileID, error) {
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -55,18 +53,30 @@ func openVerified(dir int, name string, m mapping) (*os.File, fileID, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, fileID{}, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, fileID{}, errNotRegular
-	}
 	if !sameFile(&st, m) {
 		return nil, fileID{}, errOtherFile
 	}
-	opened, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	st, f, err := reopen(fd, m.name())
 	if err != nil {
 		return nil, fileID{}, err
 	}
-	id := fileID{device: uint64(st.Dev), inode: st.Ino, size: st.Size, changed: st.Ctim}
-	return os.NewFile(uintptr(opened), m.name()), id, nil
+	return f, fileID{device: uint64(st.Dev), inode: st.Ino, size: st.Size, changed: st.Ctim}, nil
+}
+
+// reopen opens for reading what a descriptor of O_PATH stands for. It looks at the file before: to open a named
+// pipe would block, to open a device may do anything.
+func reopen(fd int, name string) (st unix.Stat_t, f *os.File, err error) {
+	if err := unix.Fstat(fd, &st); err != nil {
+		return st, nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return st, nil, errNotRegular
+	}
+	opened, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return st, nil, err
+	}
+	return st, os.NewFile(uintptr(opened), name), nil
 }
 
 // sameFile compares device and inode. btrfs and overlayfs show one device in maps and another in stat, both

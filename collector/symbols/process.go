@@ -17,6 +17,7 @@ type Process struct {
 	symbolizer *Symbolizer
 	pid        int
 	dir        *os.File // its /proc directory: fails, rather than show another process, once it is gone
+	root       *os.File // its root directory where that is another than weft's, else nil
 	code       []code   // sorted by address, not overlapping
 }
 
@@ -37,6 +38,9 @@ func (p *Process) Refresh() error {
 	}
 	p.symbolizer.mu.Lock()
 	defer p.symbolizer.mu.Unlock()
+	if p.root == nil {
+		p.root = otherRoot(int(p.dir.Fd()))
+	}
 	fresh := make([]code, 0, len(now))
 	for _, m := range now {
 		c, known := p.find(m.start)
@@ -67,10 +71,30 @@ func (p *Process) mappings() ([]mapping, error) {
 }
 
 func (p *Process) open(m mapping) (*file, error) {
-	if m.inode == 0 {
+	switch {
+	case m.path == vdsoName && m.inode == 0:
+		return p.symbolizer.vdso(m)
+	case m.inode == 0:
 		return nil, nil
 	}
 	return p.symbolizer.file(int(p.dir.Fd()), m)
+}
+
+// otherRoot opens the root directory of the process whose /proc directory is dir, so that it is at hand when the
+// process is gone. It is nil where it is weft's own, or is not to be had.
+func otherRoot(dir int) *os.File {
+	var own, other unix.Stat_t
+	fd, err := unix.Openat(dir, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), "root")
+	err = errors.Join(unix.Fstat(fd, &other), unix.Stat("/", &own))
+	if err != nil || own.Dev == other.Dev && own.Ino == other.Ino {
+		f.Close()
+		return nil
+	}
+	return f
 }
 
 // overlaps says whether a mapping lies in the place of one of the sorted others.
@@ -101,8 +125,10 @@ func (p *Process) Stack(addresses []uint64) (frames []recording.Frame, cut bool)
 	p.symbolizer.mu.Lock()
 	defer p.symbolizer.mu.Unlock()
 	for i, address := range addresses {
+		found := recording.FoundRegister
 		if i > 0 {
 			address--
+			found = recording.FoundFramePointer
 		}
 		c, ok := p.find(address)
 		if !ok {
@@ -111,7 +137,7 @@ func (p *Process) Stack(addresses []uint64) (frames []recording.Frame, cut bool)
 		lines, offset, isGo := p.lookup(c, address)
 		root := false
 		for _, l := range lines {
-			frames = append(frames, c.frame(l, offset))
+			frames = append(frames, c.frame(l, offset, found))
 			root = root || l.root
 		}
 		if root || !isGo {
@@ -125,7 +151,7 @@ func (p *Process) Stack(addresses []uint64) (frames []recording.Frame, cut bool)
 func (p *Process) lookup(c code, address uint64) (lines []codeLine, offset uint64, isGo bool) {
 	offset = address - c.start + c.offset
 	if c.file != nil {
-		p.symbolizer.load(c.file)
+		p.symbolizer.load(c.file, p.root)
 		if c.file.image != nil {
 			if elfAddress, ok := c.file.image.address(offset); ok {
 				lines, isGo = p.symbolizer.lookup(c.file, elfAddress, c.name())
@@ -136,7 +162,10 @@ func (p *Process) lookup(c code, address uint64) (lines []codeLine, offset uint6
 	return []codeLine{{function: offsetName(c.name(), offset)}}, offset, false
 }
 
-func (c code) frame(l codeLine, offset uint64) recording.Frame {
+func (c code) frame(l codeLine, offset uint64, found string) recording.Frame {
+	if l.inlined {
+		found = recording.FoundInlined
+	}
 	f := recording.Frame{
 		Function:  l.function,
 		File:      l.file,
@@ -145,6 +174,7 @@ func (c code) frame(l codeLine, offset uint64) recording.Frame {
 		Inlined:   l.inlined,
 		Binary:    c.name(),
 		Offset:    offset,
+		Found:     found,
 	}
 	if c.file != nil {
 		f.BuildID = c.file.id
@@ -174,7 +204,14 @@ func (p *Process) Problems() []error {
 
 // Close lets go of the process. Its stacks can still be named, Refresh no longer works.
 func (p *Process) Close() error {
-	if err := p.dir.Close(); err != nil {
+	p.symbolizer.mu.Lock()
+	defer p.symbolizer.mu.Unlock()
+	err := p.dir.Close()
+	if p.root != nil {
+		err = errors.Join(err, p.root.Close())
+		p.root = nil
+	}
+	if err != nil {
 		return fmt.Errorf("process %d: %w", p.pid, err)
 	}
 	return nil

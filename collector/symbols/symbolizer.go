@@ -5,7 +5,7 @@
 //
 // Words: an address is virtual and belongs to a process; an offset belongs to a file; an ELF address is what
 // a file's own tables speak of. mappings.go leads from address to offset, elf.go on to the ELF address,
-// pclntab.go and symtab.go from there to names.
+// pclntab.go and symtab.go from there to names. The kernel's addresses have a table of their own: kernel.go.
 //
 // Everything read here comes from the profiled process and its files, and weft runs as root: every length is
 // bounded before it is believed, and no input panics. Names are data: escape them where they are shown.
@@ -38,14 +38,16 @@ var (
 // Symbolizer remembers the files that processes have mapped, each once for all processes that share it.
 // It and its Processes may be used by several goroutines.
 type Symbolizer struct {
-	root string
+	root  string
+	debug debugFiles
 
-	mu     sync.Mutex // guards everything below, and all Processes
-	files  map[fileID]*file
-	open   []*file // not read yet, oldest first
-	memory int64   // bytes of tables held
-	cache  map[place]answer
-	lines  int // in cache
+	mu      sync.Mutex // guards everything below, and all Processes
+	files   map[fileID]*file
+	open    []*file // not read yet, oldest first
+	ownVDSO *file   // nil until a process with one was seen
+	memory  int64   // bytes of tables held
+	cache   map[place]answer
+	lines   int // in cache
 }
 
 // place is an address of an ELF file, answer what lookup said of it.
@@ -60,9 +62,18 @@ type (
 	}
 )
 
-// New returns a Symbolizer that finds processes below root: "/proc", or a copy of its files.
-func New(root string) *Symbolizer {
-	return &Symbolizer{root: root, files: make(map[fileID]*file), cache: make(map[place]answer)}
+// New returns a Symbolizer that finds processes below root, "/proc" or a copy of its files, and symbols that
+// were split off their binaries below debugDirs: without any below [DebugDir].
+func New(root string, debugDirs ...string) *Symbolizer {
+	if len(debugDirs) == 0 {
+		debugDirs = []string{DebugDir}
+	}
+	return &Symbolizer{
+		root:  root,
+		debug: debugFiles{dirs: debugDirs},
+		files: make(map[fileID]*file),
+		cache: make(map[place]answer),
+	}
 }
 
 // Process looks at a process: it reads its executable mappings and opens the files behind them, so that its
@@ -104,16 +115,18 @@ func (s *Symbolizer) file(dir int, m mapping) (*file, error) {
 		return nil, errors.Join(errTooManyFiles, opened.Close())
 	}
 	f := newFile(opened, id.size, opened.Close)
+	f.path = m.name()
 	s.files[id] = f
 	s.open = append(s.open, f)
 	if len(s.open) > maxOpen {
-		s.load(s.open[0])
+		s.load(s.open[0], nil)
 	}
 	return f, nil
 }
 
-// load reads a file unless that is done or there is no room.
-func (s *Symbolizer) load(f *file) {
+// load reads a file unless that is done or there is no room. root is the root directory of a process that has
+// it, or nil.
+func (s *Symbolizer) load(f *file, root *os.File) {
 	if f.source == nil {
 		return
 	}
@@ -127,7 +140,7 @@ func (s *Symbolizer) load(f *file) {
 		f.problem = errors.Join(errMemory, f.shut())
 		return
 	}
-	s.memory += f.load()
+	s.memory += f.load(s.debug, root)
 }
 
 // lookup is file.lookup, remembered: most stacks share most of their addresses.

@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -136,7 +137,9 @@ func TestStackEqualsRuntime(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			binary := build(t, v.cgo, v.args, v.edit)
 			pid, stacks := run(t, binary)
-			compare(t, open(t, pid), binary, stacks)
+			p := open(t, pid)
+			compare(t, p, binary, stacks)
+			compareDetails(t, p, slices.Contains(v.args, "-buildmode=pie"), stacks[0])
 		})
 	}
 }
@@ -192,37 +195,92 @@ func TestOlderGo(t *testing.T) {
 	}
 }
 
-func TestFrameDetails(t *testing.T) {
-	binary := build(t, false, nil, nil)
-	pid, stacks := run(t, binary)
-	frames, _ := open(t, pid).Stack(leafFirst(stacks[0].Addresses))
+// compareDetails requires what the runtime does not say: which frames are inlined, and where in the file.
+func compareDetails(t *testing.T, p *Process, pie bool, w walked) {
+	t.Helper()
 	type detail struct {
 		function  string
 		startLine int
 		inlined   bool
-	}
-	var got []detail
-	for _, f := range frames[:5] {
-		got = append(got, detail{f.Function, f.StartLine, f.Inlined})
+		found     string
 	}
 	want := []detail{
-		{"main.leaf", lineOf(t, "func leaf()"), false},
-		{"main.inlinedTwice", lineOf(t, "func inlinedTwice()"), true},
-		{"main.inlinedOnce", lineOf(t, "func inlinedOnce()"), true},
-		{"main.middle", lineOf(t, "func middle()"), true},
-		{"main.outer", lineOf(t, "func outer()"), false},
+		{"main.leaf", lineOf(t, "func leaf()"), false, "register"},
+		{"main.inlinedTwice", lineOf(t, "func inlinedTwice()"), true, "inline table"},
+		{"main.inlinedOnce", lineOf(t, "func inlinedOnce()"), true, "inline table"},
+		{"main.middle", lineOf(t, "func middle()"), true, "inline table"},
+		{"main.outer", lineOf(t, "func outer()"), false, "frame pointer"},
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got  %v\nwant %v", got, want)
-	}
-	for i, f := range frames {
+	frames, _ := p.Stack(leafFirst(w.Addresses))
+	var got []detail
+	for _, f := range frames {
+		got = append(got, detail{f.Function, f.StartLine, f.Inlined, f.Found})
 		if f.BuildID != frames[0].BuildID || f.BuildID == "" {
-			t.Errorf("frame %d: build id %q", i, f.BuildID)
+			t.Errorf("%s: build id %q", f.Function, f.BuildID)
 		}
 	}
-	// The binary is not position-independent: its ELF addresses are those of the process.
-	if want := stacks[0].Addresses[1] - 1; frames[1].Offset != want || frames[4].Offset != want {
-		t.Errorf("offsets %#x and %#x, want %#x", frames[1].Offset, frames[4].Offset, want)
+	if len(got) < 5 || !slices.Equal(got[:5], want) {
+		t.Fatalf("got  %v\nwant %v", got, want)
+	}
+	// Where the binary is not position-independent its ELF addresses are those of the process.
+	address := w.Addresses[1] - 1
+	if c, _ := p.find(address); pie {
+		address -= c.start - c.offset - offsetOfText(t, c)
+	}
+	if frames[1].Offset != address || frames[4].Offset != address {
+		t.Errorf("offsets %#x and %#x, want %#x", frames[1].Offset, frames[4].Offset, address)
+	}
+}
+
+// offsetOfText is the distance of ELF addresses of code from its offsets in the file.
+func offsetOfText(t *testing.T, c code) uint64 {
+	t.Helper()
+	f, err := elf.Open(c.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 {
+			return p.Vaddr - p.Off
+		}
+	}
+	t.Fatal("no code")
+	return 0
+}
+
+// TestCgoEndsStack: C code in a Go program need not keep frame pointers, so what the walk found behind it is no
+// frame, in whatever way the two were linked.
+func TestCgoEndsStack(t *testing.T) {
+	for _, args := range [][]string{
+		{"-ldflags=-linkmode=external"},
+		{"-ldflags=-linkmode=external -s -w"},
+		{"-buildmode=pie", "-ldflags=-linkmode=external"},
+		{"-buildmode=pie", "-ldflags=-linkmode=external -s -w"},
+	} {
+		binary := build(t, true, args, nil)
+		f, err := elf.Open(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		section := f.Section(".fini")
+		f.Close()
+		if section == nil {
+			t.Skip("this libc has no section .fini")
+		}
+		pid, stacks := run(t, binary)
+		p := open(t, pid)
+		c, _ := p.find(stacks[0].Addresses[0])
+		inC := section.Offset - c.offset + c.start
+		goes := stacks[0].Addresses
+		frames, cut := p.Stack([]uint64{inC, goes[0], goes[1]})
+		if len(frames) != 1 || !cut || strings.Contains(frames[0].Function, "main.") || frames[0].Line != 0 {
+			t.Errorf("%q: from C: cut %t, %+v", args, cut, frames)
+		}
+		frames, cut = p.Stack([]uint64{goes[0], inC + 1, goes[1]})
+		if len(frames) != 2 || !cut || frames[1].Offset != section.Addr {
+			t.Errorf("%q: through C: cut %t, %+v", args, cut, frames)
+		}
 	}
 }
 
@@ -424,7 +482,7 @@ func textOf(t testing.TB, p *Process) uint64 {
 		if c.file == nil {
 			continue
 		}
-		p.symbolizer.load(c.file)
+		p.symbolizer.load(c.file, nil)
 		if c.file.lines != nil {
 			return c.file.lines.text
 		}

@@ -27,9 +27,9 @@ type symbolTable struct {
 	size    int64 // bytes of memory held
 }
 
-// openSymbols reads .symtab, else .dynsym. wanted chooses by address.
-func openSymbols(im *image, wanted func(address uint64) bool) (*symbolTable, error) {
-	for _, kind := range []elf.SectionType{elf.SHT_SYMTAB, elf.SHT_DYNSYM} {
+// openSymbols reads the first kind of table that is there. wanted chooses by address.
+func openSymbols(im *image, wanted func(address uint64) bool, kinds ...elf.SectionType) (*symbolTable, error) {
+	for _, kind := range kinds {
 		for _, s := range im.sections {
 			if elf.SectionType(s.Type) == kind && int(s.Link) < len(im.sections) {
 				return readSymbols(im, s, im.sections[s.Link], wanted)
@@ -37,6 +37,11 @@ func openSymbols(im *image, wanted func(address uint64) bool) (*symbolTable, err
 		}
 	}
 	return &symbolTable{}, nil
+}
+
+// hasSymtab says whether the file was not stripped.
+func (im *image) hasSymtab() bool {
+	return slices.ContainsFunc(im.sections, func(s section) bool { return elf.SectionType(s.Type) == elf.SHT_SYMTAB })
 }
 
 func readSymbols(im *image, table, names section, wanted func(uint64) bool) (*symbolTable, error) {
@@ -72,7 +77,6 @@ func readSymbols(im *image, table, names section, wanted func(uint64) bool) (*sy
 // sort orders by address and keeps one name for each: the one with a size, then the one for people, which
 // has fewer underscores in front ("send", not "__send").
 func (t *symbolTable) sort() {
-	underscores := func(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
 	slices.SortFunc(t.symbols, func(a, b symbol) int {
 		return cmp.Or(
 			cmp.Compare(a.address, b.address),
@@ -82,6 +86,13 @@ func (t *symbolTable) sort() {
 		)
 	})
 	t.symbols = slices.CompactFunc(t.symbols, func(a, b symbol) bool { return a.address == b.address })
+}
+
+// underscores counts those in front. The vDSO's own names count as having none, so that they win over their
+// aliases, which are libc's names.
+func underscores(name string) int {
+	name = strings.TrimPrefix(name, "__vdso_")
+	return len(name) - len(strings.TrimLeft(name, "_"))
 }
 
 // lookup returns the name of the function that holds an address, or nothing.

@@ -1,12 +1,5 @@
-// What is packed in the page: gzip in base64, unpacked when it is wanted.
-async function unpack(script) {
-  const bytes = Uint8Array.from(atob(script.textContent.trim()), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
-}
-
 // The measures of reports/svg.go, in pixels.
-const flameWidth = 1180, flameMargin = 10, flameRow = 18, flameChar = 7.3, flameEdged = 4;
+const flameMargin = 10, flameRow = 18, flameChar = 7.3, flameEdged = 4, flameLeast = 0.5;
 
 // columnsOf is how many characters a text is wide: what comes after Hangul Jamo may be two wide.
 function columnsOf(text) {
@@ -25,151 +18,171 @@ function fitName(name, width) {
   return short.join("") + "…";
 }
 
-function framesOf(svg) {
-  return [...svg.querySelectorAll("g")].map((g) => {
-    const rect = g.querySelector("rect"), at = (name) => Number(rect.getAttribute(name));
-    g.setAttribute("role", "button");
-    g.tabIndex = -1;
-    const [x, y, width] = ["x", "y", "width"].map(at);
-    return { g, rect, text: g.querySelector("text"), x, y, width, left: x, wide: width, shown: true };
-  });
-}
+// codeKinds are what frames can be colored by instead of their package: the first that fits.
+const codeKinds = [
+  ["cut", "cut", (n) => n.code & code.cut],
+  ["ready", "ready, no CPU", (n) => n.code & code.ready],
+  ["kernel", "kernel", (n) => n.code & code.kernel],
+  ["sched", "Go scheduler", (n) => n.scheduler],
+  ["wait", "cause of a wait", (n) => n.code & code.made && n.depth > 0 && !(n.code & code.narrow)],
+  ["inline", "inlined", (n) => n.code & code.inlined],
+  ["user", "user", (n) => n.depth > 0 && !(n.code & code.narrow)],
+];
 
-// placeFrame gives a frame its place, with as much of its name as fits.
-function placeFrame(f, left, wide) {
-  Object.assign(f, { left, wide });
-  f.rect.setAttribute("x", left);
-  f.rect.setAttribute("width", wide);
-  f.rect.classList.toggle("thin", wide < flameEdged);
-  const name = fitName(f.g.dataset.name, wide);
-  if (name && !f.text) {
-    f.text = document.createElementNS("http://www.w3.org/2000/svg", "text");
-    f.text.setAttribute("y", f.y + 13);
-    f.g.append(f.text);
-  }
-  if (!f.text) return;
-  f.text.setAttribute("x", left + 3);
-  f.text.textContent = name;
-}
-
-// neighbours are where the arrow keys lead to: the widest callee, the caller, and what is left and right in the row.
-const neighbours = {
-  ArrowUp: (from, frames) => frames.filter((f) => f.y === from.y - flameRow && f.left >= from.left - 0.01 && f.left + f.wide <= from.left + from.wide + 0.01)
-    .sort((a, b) => b.wide - a.wide)[0],
-  ArrowDown: (from, frames) => frames.find((f) => f.y === from.y + flameRow && f.left <= from.left + 0.01 && f.left + f.wide >= from.left + from.wide - 0.01),
-  ArrowLeft: (from, frames) => frames.filter((f) => f.y === from.y && f.left < from.left).sort((a, b) => b.left - a.left)[0],
-  ArrowRight: (from, frames) => frames.filter((f) => f.y === from.y && f.left > from.left).sort((a, b) => a.left - b.left)[0],
-  Home: (from, frames) => frames[0],
+const frameColors = {
+  package: (n) => {
+    if (n.depth === 0 || n.code & code.narrow) return "all";
+    return n.code & (code.made | code.kernel) ? frameColors.code(n) : "c" + n.color;
+  },
+  code: (n) => codeKinds.find(([, , is]) => is(n))?.[0] ?? "all",
 };
 
-// zoomable draws a graph as wide as its box. The frame that is chosen has the whole width, with its callers below it;
-// one frame is a stop of the Tab key, arrow keys go from frame to frame. It gives what fits it to its box again.
-function zoomable(svg, place, back) {
-  const frames = framesOf(svg), root = frames[0], byGroup = new Map(frames.map((f) => [f.g, f]));
-  let zoomed = root, current = root;
-  const stop = (f) => {
-    current.g.tabIndex = -1;
-    current = f;
-    f.g.tabIndex = 0;
-  };
-  const show = (to) => {
-    const width = place.clientWidth - 2 * flameMargin, scale = width / to.width, end = to.x + to.width;
-    svg.setAttribute("width", place.clientWidth);
-    svg.setAttribute("viewBox", `0 0 ${place.clientWidth} ${svg.getAttribute("height")}`);
-    for (const f of frames) {
-      const caller = f.y > to.y && f.x <= to.x + 0.01 && f.x + f.width >= end - 0.01;
-      f.shown = caller || (f.y <= to.y && f.x >= to.x - 0.01 && f.x + f.width <= end + 0.01);
-      f.g.style.display = f.shown ? "" : "none";
-      if (caller) placeFrame(f, flameMargin, width);
-      else if (f.shown) placeFrame(f, flameMargin + (f.x - to.x) * scale, f.width * scale);
+function svgElement(name, attributes, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+// FlameView draws one graph as wide as its box. The frame that is chosen has the whole width, with its callers; one
+// frame is a stop of the Tab key, arrow keys go from frame to frame.
+class FlameView {
+  constructor(place, on) {
+    Object.assign(this, { place, on, nodes: [], hits: new Set(), shown: [], color: frameColors.package, rootOnTop: false, tip: (n) => n.name });
+    place.addEventListener("click", (e) => this.over(e, (n) => this.zoom(n)));
+    place.addEventListener("mouseover", (e) => this.over(e, (n) => on.details(this.tip(n))));
+    place.addEventListener("focusin", (e) => this.over(e, (n) => { this.stop(n); on.details(this.tip(n)); }));
+    place.addEventListener("keydown", (e) => this.key(e));
+  }
+
+  over(event, act) {
+    const node = this.byGroup?.get(event.target.closest("g"));
+    if (node) act(node);
+  }
+
+  // show takes another graph; the frame that was chosen stays so where this one has it.
+  show(nodes, keep) {
+    const path = keep && this.zoomed ? pathOf(this.zoomed) : [];
+    this.nodes = nodes;
+    this.zoomed = path.reduce((at, name) => at?.callees.find((c) => c.name === name), nodes[0]) ?? nodes[0];
+    this.current = this.zoomed;
+    this.draw();
+    this.place.scrollTop = this.rootOnTop ? 0 : this.place.scrollHeight;
+  }
+
+  zoom(node) {
+    this.zoomed = this.current = node;
+    this.draw();
+  }
+
+  whole() { if (this.nodes.length) this.zoom(this.nodes[0]); }
+
+  // visible gives the callers of the chosen frame, itself, and of its callees what is wide enough.
+  visible(width) {
+    const list = [], scale = this.zoomed.wide > 0 ? width / this.zoomed.wide : 0;
+    for (let at = this.zoomed.parent; at; at = at.parent) list.unshift({ node: at, left: flameMargin, wide: width });
+    const add = (node) => {
+      const wide = node.wide * scale;
+      if (wide < flameLeast) return;
+      list.push({ node, left: flameMargin + (node.x - this.zoomed.x) * scale, wide });
+      node.callees.forEach(add);
+    };
+    add(this.zoomed);
+    return list;
+  }
+
+  draw() {
+    if (!this.nodes.length) return;
+    const focused = this.place.contains(document.activeElement), width = this.place.clientWidth;
+    this.shown = this.visible(width - 2 * flameMargin);
+    const deepest = Math.max(...this.shown.map((f) => f.node.depth)), height = 2 * flameMargin + flameRow * (deepest + 1);
+    const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": this.label });
+    this.byGroup = new Map();
+    for (const f of this.shown) {
+      f.y = flameMargin + flameRow * (this.rootOnTop ? f.node.depth : deepest - f.node.depth);
+      f.g = this.group(f);
+      this.byGroup.set(f.g, f.node);
+      svg.append(f.g);
     }
-    zoomed = to;
-    if (!current.shown) stop(to);
-    back.hidden = to === root;
-  };
-  const whole = () => {
-    show(root);
-    current.g.focus();
-  };
-  const keys = { Enter: () => show(current), " ": () => show(current), Escape: whole };
-  svg.addEventListener("click", (e) => byGroup.has(e.target.closest("g")) && show(byGroup.get(e.target.closest("g"))));
-  svg.addEventListener("focusin", (e) => stop(byGroup.get(e.target)));
-  svg.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.altKey || e.metaKey) return;
-    const next = neighbours[e.key]?.(current, frames.filter((f) => f.shown));
-    if (!next && !keys[e.key]) return;
+    this.place.replaceChildren(svg);
+    this.stop(this.current);
+    if (focused) this.frameOf(this.current).g.focus({ preventScroll: true });
+    this.on.zoomed(this.zoomed !== this.nodes[0]);
+  }
+
+  group(f) {
+    const g = svgElement("g", { "data-name": f.node.name, role: "button", tabindex: -1 }), classes = [this.color(f.node)];
+    if (f.wide < flameEdged) classes.push("thin");
+    else if (f.node.code & code.inlined) classes.push("inlined");
+    if (this.hits.has(f.node)) classes.push("hit");
+    g.append(svgElement("title", {}, this.tip(f.node)));
+    g.append(svgElement("rect", { class: classes.join(" "), x: f.left, y: f.y, width: f.wide, height: flameRow - 1 }));
+    const name = fitName(f.node.name, f.wide);
+    if (name) g.append(svgElement("text", { x: f.left + 3, y: f.y + 13 }, name));
+    return g;
+  }
+
+  frameOf(node) { return this.shown.find((f) => f.node === node) ?? this.shown[0]; }
+
+  stop(node) {
+    this.frameOf(this.current)?.g.setAttribute("tabindex", -1);
+    this.current = this.frameOf(node).node;
+    this.frameOf(node).g.setAttribute("tabindex", 0);
+  }
+
+  // neighbour is where an arrow key leads to: the widest callee, the caller, what is left and right in the row.
+  neighbour(key) {
+    const from = this.frameOf(this.current), row = this.shown.filter((f) => f.node.depth === from.node.depth);
+    const up = this.rootOnTop ? "ArrowDown" : "ArrowUp", down = this.rootOnTop ? "ArrowUp" : "ArrowDown";
+    switch (key) {
+      case up: return this.shown.filter((f) => f.node.parent === from.node).sort((a, b) => b.wide - a.wide)[0];
+      case down: return this.shown.find((f) => f.node === from.node.parent);
+      case "ArrowLeft": return row[row.indexOf(from) - 1];
+      case "ArrowRight": return row[row.indexOf(from) + 1];
+      case "Home": return this.shown[0];
+    }
+  }
+
+  key(e) {
+    if (e.ctrlKey || e.altKey || e.metaKey || !this.nodes.length) return;
+    const next = this.neighbour(e.key);
+    const act = { Enter: () => this.zoom(this.current), " ": () => this.zoom(this.current), Escape: () => this.whole() }[e.key];
+    if (!next && !act) return;
     e.preventDefault();
     if (next) next.g.focus();
-    else keys[e.key]();
-  });
-  back.onclick = whole;
-  stop(root);
-  show(root);
-  return () => show(zoomed);
-}
-
-// flameGraphs shows one at a time, the first when it comes near the window, or to be printed: a page cannot wait for
-// anything then, so that it is unpacked when there is time.
-function flameGraphs() {
-  const place = document.getElementById("flame");
-  if (!place) return;
-  const notes = document.getElementById("flame-notes"), functions = document.getElementById("flame-functions"), back = document.getElementById("flame-back");
-  const kind = document.getElementById("flame-kind"), model = document.getElementById("flame-model");
-  const find = () => [...document.querySelectorAll(".flame-data")].find((s) => s.dataset.kind === kind.value && s.dataset.model === model.value);
-  const texts = new Map();
-  const load = async (script) => { if (script && !texts.has(script)) texts.set(script, await unpack(script)); };
-  let fit = () => {};
-  const draw = (script) => {
-    back.hidden = true;
-    if (!script) {
-      const p = document.createElement("p");
-      p.className = "absent";
-      p.textContent = "The profile of " + model.value + " has nothing of this kind.";
-      place.replaceChildren(p);
-      notes.replaceChildren();
-      functions.replaceChildren();
-      fit = () => {};
-      return;
-    }
-    const parsed = new DOMParser().parseFromString(texts.get(script), "text/html");
-    notes.replaceChildren(parsed.querySelector(".flame-notes"));
-    place.replaceChildren(parsed.querySelector("svg"));
-    functions.replaceChildren(parsed.querySelector("table"));
-    fit = zoomable(place.firstElementChild, place, back);
-    place.scrollTop = place.scrollHeight; // the root is at the bottom
-  };
-  const show = async () => {
-    near.disconnect();
-    const script = find();
-    await load(script);
-    if (script === find()) draw(script); // else something else was chosen meanwhile
-  };
-  const near = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && show(), { rootMargin: "300px" });
-  near.observe(place);
-  kind.addEventListener("change", show);
-  model.addEventListener("change", show);
-  (window.requestIdleCallback ?? setTimeout)(async () => {
-    await load(find());
-    performance.mark("weft-unpacked"); // for tests
-  });
-  addEventListener("beforeprint", () => place.childElementCount === 0 && (!find() || texts.has(find())) && draw(find()));
-  let width = place.clientWidth;
-  new ResizeObserver(() => {
-    if (place.clientWidth === 0 || place.clientWidth === width) return;
-    width = place.clientWidth;
-    fit();
-  }).observe(place);
-}
-
-function downloads() {
-  for (const button of document.querySelectorAll("[data-download]")) {
-    button.addEventListener("click", async () => {
-      const script = document.getElementById(button.dataset.download);
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([await unpack(script)], { type: script.dataset.type }));
-      link.download = script.dataset.name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    });
+    else act();
   }
+}
+
+function pathOf(node) {
+  const names = [];
+  for (let at = node; at.parent; at = at.parent) names.unshift(at.name);
+  return names;
+}
+
+// tipOf tells everything of a frame.
+function tipOf(node, root, unit, difference, comparison) {
+  const parts = [`${node.name}: ${format(unit, node.wide)}`, formatShare(root.wide > 0 ? node.wide / root.wide : 0)];
+  if (node.file) parts.push(node.line ? `${node.file}:${node.line}` : node.file);
+  if (node.code & code.inlined) parts.push("inlined");
+  if (node.code & code.kernel) parts.push("kernel");
+  if (node.scheduler) parts.push("Go scheduler");
+  return parts.join(", ") + (difference ? "; " + differenceText(difference, unit, comparison) : "");
+}
+
+function differenceText(d, unit, comparison) {
+  const figures = `${format(unit, d.mine)}${comparison.perUnit ? " a unit" : ""}, in ${comparison.model} ${format(unit, d.theirs)}`;
+  if (!comparison.known) return figures + ", noise not known";
+  if (d.sign === 0) return `${figures}, within the noise of ±${format(unit, d.noise)}`;
+  if (d.theirs === 0) return figures + ", new";
+  return `${figures}, ${d.sign > 0 ? "grew" : "shrank to"} ${significant(d.mine / d.theirs, 3)}x`;
+}
+
+function comparisonNotes(comparison, mine, theirs) {
+  const of = comparison.perUnit ? " Values are those of one unit of work: the trials did not do equally much." : "";
+  if (!comparison.known) {
+    return [{ text: `Compared with ${comparison.model}, but of noise nothing is known: ${mine} and ${theirs} profiled trials are too few, at least 2 each. No frame is colored.${of}`, loud: true }];
+  }
+  return [{ text: `Compared with ${comparison.model}: red has more, blue has less, grey lies within the noise: the means of ${mine} and ${theirs} profiled trials are no further apart than the ranges of both together.${of} ` +
+    `The width is that of this model. What only ${comparison.model} has is not in the picture: compare the other way round.` }];
 }

@@ -29,3 +29,7 @@ function formatTick(unit, x) {
   const [, factor, suffix] = steps.find(([limit]) => Math.abs(x) < limit);
   return Number((x / factor).toPrecision(4)) + " " + suffix;
 }
+
+function formatShare(x) {
+  return x > 0 && x < 0.0005 ? "<0.1 %" : (100 * x).toFixed(1) + " %";
+}

@@ -5,6 +5,7 @@ sortable(document.getElementById("table"));
 moreColumns();
 switches();
 flameGraphs();
+payers();
 downloads();
 unfold();
 window.weft = { data, plots: charts.plots };

@@ -1,0 +1,176 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cilium/ebpf"
+)
+
+// mostStacks is how many distinct stacks, and how many weights, are kept: a program that makes them without end must not
+// take weft's memory. A stack is 1 kB.
+const mostStacks = 1 << 17
+
+// readAtOnce is how many entries of a table are read in one call.
+const readAtOnce = 1024
+
+// swapped is a table of the kernel side that is read by putting another in its place: map `outer` has the one of now.
+type swapped struct {
+	outer  *ebpf.Map
+	inner  [2]*ebpf.Map
+	active int
+}
+
+func newSwapped(outer *ebpf.Map, spec *ebpf.MapSpec) (*swapped, error) {
+	s := &swapped{outer: outer}
+	for i := range s.inner {
+		m, err := ebpf.NewMap(spec)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("make map %s: %w", spec.Name, err), s.close())
+		}
+		s.inner[i] = m
+	}
+	return s, s.swap()
+}
+
+// swap puts the other table in place. No program uses the one before any more when it returns.
+func (s *swapped) swap() error {
+	s.active = 1 - s.active
+	return s.outer.Put(uint32(0), s.inner[s.active])
+}
+
+// old is the table before the last swap.
+func (s *swapped) old() *ebpf.Map { return s.inner[1-s.active] }
+
+func (s *swapped) close() error {
+	var errs []error
+	for _, m := range s.inner {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stackTables are the two tables and what was read of them.
+type stackTables struct {
+	stacks, weights *swapped
+
+	mu         sync.Mutex // guards all
+	known      map[uint64]Stack
+	charged    map[WeightKey]Weight
+	full       uint64 // stacks that found no room in known
+	collisions uint64 // stacks with the hash of another one
+	refused    uint64 // weights that found no room in charged
+}
+
+func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec) (*stackTables, error) {
+	stacks, err := newSwapped(shared[taskMapStacks], spec.Maps[taskMapStacks].InnerMap)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := newSwapped(shared[taskMapWeights], spec.Maps[taskMapWeights].InnerMap)
+	if err != nil {
+		return nil, errors.Join(err, stacks.close())
+	}
+	t := &stackTables{stacks: stacks, weights: weights}
+	t.forget()
+	return t, nil
+}
+
+func (t *stackTables) close() error { return errors.Join(t.stacks.close(), t.weights.close()) }
+
+// forget drops what was read.
+func (t *stackTables) forget() {
+	t.known, t.charged = map[uint64]Stack{}, map[WeightKey]Weight{}
+	t.full, t.collisions, t.refused = 0, 0, 0
+}
+
+// drain reads what came since the last time. The weights go first: a stack is in its table before its weight is.
+func (t *stackTables) drain() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.weights.swap(); err != nil {
+		return fmt.Errorf("swap map %s: %w", taskMapWeights, err)
+	}
+	if err := t.stacks.swap(); err != nil {
+		return fmt.Errorf("swap map %s: %w", taskMapStacks, err)
+	}
+	// Of a stack that another one has the hash of, the weights go to no stack: whose they are is not known.
+	foreign := map[uint64]bool{}
+	if err := take(t.stacks.old(), func(hash uint64, s Stack) {
+		clear(s.Frames[min(int(s.Len), len(s.Frames)):]) // what is there is another stack's
+		switch known, ok := t.known[hash]; {
+		case ok && known != s:
+			t.collisions++
+			foreign[hash] = true
+		case !ok && len(t.known) >= mostStacks:
+			t.full++
+			foreign[hash] = true
+		case !ok:
+			t.known[hash] = s
+		}
+	}); err != nil {
+		return fmt.Errorf("map %s: %w", taskMapStacks, err)
+	}
+	if err := take(t.weights.old(), func(key WeightKey, w Weight) {
+		if foreign[key.Stack] {
+			key.Stack = 0
+		}
+		t.charge(key, w)
+	}); err != nil {
+		return fmt.Errorf("map %s: %w", taskMapWeights, err)
+	}
+	return nil
+}
+
+func (t *stackTables) charge(key WeightKey, w Weight) {
+	sum, ok := t.charged[key]
+	if !ok && len(t.charged) >= mostStacks {
+		t.refused += w.Count
+		return
+	}
+	t.charged[key] = Weight{Count: sum.Count + w.Count, Amount: sum.Amount + w.Amount, Other: sum.Other + w.Other}
+}
+
+// take reads a hash map whole and empties it.
+func take[K comparable, V any](m *ebpf.Map, each func(K, V)) error {
+	var cursor ebpf.MapBatchCursor
+	keys, values := make([]K, readAtOnce), make([]V, readAtOnce)
+	for {
+		n, err := m.BatchLookupAndDelete(&cursor, keys, values, nil)
+		for i := range n {
+			each(keys[i], values[i])
+		}
+		if errors.Is(err, ebpf.ErrKeyNotExist) { // that was the last of them
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// DrainStacks reads the stacks that were taken since the last time, so that their tables do not fill. It waits for the
+// programs that run, some ms.
+func (p *Probes) DrainStacks() error {
+	if p.tables == nil {
+		return nil
+	}
+	return p.tables.drain()
+}
+
+// Stacks gives the distinct stacks of the session by hash, and what was charged to them. A weight whose stack could not
+// be taken has stack 0; how many there are is in Losses.
+func (p *Probes) Stacks() (map[uint64]Stack, map[WeightKey]Weight, error) {
+	if p.tables == nil {
+		return nil, nil, nil
+	}
+	if err := p.tables.drain(); err != nil {
+		return nil, nil, err
+	}
+	p.tables.mu.Lock()
+	defer p.tables.mu.Unlock()
+	return p.tables.known, p.tables.charged, nil
+}

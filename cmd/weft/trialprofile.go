@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/workload"
+)
+
+// goProfile is a profile that a Go child sent.
+type goProfile struct {
+	name string // workload's
+	data []byte
+}
+
+// goProfiles are the recording's names of a child's profiles.
+var goProfiles = map[string]string{
+	workload.ProfileGoroutine: recording.GoroutineProfile,
+	workload.ProfileBlock:     recording.BlockProfile,
+	workload.ProfileMutex:     recording.MutexProfile,
+}
+
+// ask takes profiles from a child that has them.
+func (r *running) ask(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		data, err := r.child.Profile(ctx, name)
+		if err != nil {
+			return err
+		}
+		if len(data) > 0 {
+			r.profiles = append(r.profiles, goProfile{name, data})
+		}
+	}
+	return nil
+}
+
+// addRates keeps how a child sampled.
+func (r *running) addRates(result workload.Result) {
+	r.trial.Heap = &recording.Heap{RateBytes: result.MemProfileRate}
+	if result.BlockProfileRate > 0 || result.MutexProfileFraction > 0 {
+		r.trial.Contention = &recording.Contention{
+			BlockRateNS: result.BlockProfileRate, MutexFraction: result.MutexProfileFraction,
+		}
+	}
+}
+
+func (r *running) addProfile() error {
+	builder := r.c.profiles[r.planned.Model]
+	if builder == nil {
+		builder = recording.NewProfileBuilder(r.c.run.Tool, r.planned.Model)
+		r.c.profiles[r.planned.Model] = builder
+	}
+	builder.AddStacks(r.planned.Number, r.watch.Stacks())
+	r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks())
+	var err error
+	switch {
+	case r.held.Stacks:
+		err = builder.AddHeapStacks(r.planned.Number, r.held.Data)
+	case r.end.Stacks:
+		err = builder.AddHeapStacks(r.planned.Number, r.end.Data)
+	default:
+		err = builder.AddHeap(r.planned.Number, r.held.Data, r.end.Data)
+	}
+	for _, p := range r.profiles {
+		err = errors.Join(err, builder.AddGoProfile(r.planned.Number, goProfiles[p.name], p.data))
+	}
+	if err != nil {
+		return fmt.Errorf("child's profiles: %w", err)
+	}
+	return nil
+}
+
+// profiled is what the profiled trials of a model came to.
+type profiled struct {
+	trials  int
+	samples int64 // of the CPU
+}
+
+func (p profiled) plus(stacks []recording.Stack) profiled {
+	p.trials++
+	for _, s := range stacks {
+		p.samples += s.Values.Samples
+	}
+	return p
+}

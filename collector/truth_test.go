@@ -1,0 +1,345 @@
+package collector
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// truth is what testdata/truth says it did: see there.
+type truth struct {
+	Goid int64 `json:"goid"` // of the main goroutine
+	Naps []struct {
+		Function string `json:"function"`
+		Callers  string `json:"callers"`
+		Inlined  bool   `json:"inlined"`
+		AskedNS  int64  `json:"asked_ns"`
+		TookNS   int64  `json:"took_ns"`
+	} `json:"naps"`
+	Talk struct {
+		Bytes int64 `json:"bytes"`
+	} `json:"talk"`
+	Grown int64 `json:"grown"`
+	Asks  []struct {
+		Function string `json:"function"`
+		Times    int64  `json:"times"`
+		EachNS   int64  `json:"each_ns"`
+		TookNS   int64  `json:"took_ns"`
+		Sent     int64  `json:"sent"`
+		Received int64  `json:"received"`
+		Goid     int64  `json:"goid"`
+	} `json:"asks"`
+	Workers []struct {
+		Entry   string `json:"entry"`
+		Creator string `json:"creator"`
+		Goid    int64  `json:"goid"`
+		Parent  int64  `json:"parent"`
+		Sent    int64  `json:"sent"`
+	} `json:"workers"`
+	Threads []struct {
+		TID   int    `json:"tid"`
+		Entry string `json:"entry"`
+		Goid  int64  `json:"goid"`
+	} `json:"threads"`
+}
+
+// truthBuilds are the ways to build the program.
+var truthBuilds = []struct {
+	name string
+	cgo  string
+	args []string
+}{
+	{"plain", "0", nil},
+	{"stripped", "0", []string{"-ldflags=-s -w"}},
+	{"PIE", "0", []string{"-buildmode=pie"}},
+	{"cgo", "1", nil},
+}
+
+// What a program says that it did is what is charged to its functions.
+func TestStacksAreTrue(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for the probes")
+	}
+	for _, build := range truthBuilds {
+		t.Run(build.name, func(t *testing.T) {
+			if _, err := exec.LookPath("gcc"); err != nil && build.cgo == "1" {
+				t.Skipf("cgo needs a C compiler: %v", err)
+			}
+			bin := filepath.Join(t.TempDir(), "truth")
+			cmd := exec.Command("go", append(append([]string{"build", "-o", bin}, build.args...), "./testdata/truth")...)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED="+build.cgo)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("build: %v\n%s", err, out)
+			}
+			p := playTruth(t, bin)
+			p.checkNaps(t)
+			p.checkBytes(t)
+			p.checkAsks(t)
+			p.checkGoroutines(t)
+			p.checkTotals(t)
+		})
+	}
+}
+
+// played is the program, watched and ended.
+type played struct {
+	truth  truth
+	trial  *recording.Trial
+	stacks []recording.Stack
+}
+
+func playTruth(t *testing.T, bin string) *played {
+	t.Helper()
+	c, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	cmd := exec.Command(bin)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	next := func() string {
+		if !lines.Scan() {
+			t.Fatalf("the program says nothing more: %v", lines.Err())
+		}
+		return lines.Text()
+	}
+	p := &played{trial: &recording.Trial{Number: 1}}
+	w, err := c.Watch(p.trial, true, func() (int, error) {
+		err := cmd.Start()
+		if err != nil {
+			return 0, err
+		}
+		return cmd.Process.Pid, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next() // ready
+	step := func() error { _, err := io.WriteString(in, "go\n"); return err }
+	if err := w.Gate(step); err != nil {
+		t.Fatal(err)
+	}
+	for line := next(); !strings.HasPrefix(line, "{"); line = next() {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+		if line == "threads" && !slices.Contains([]string{"cgo"}, filepath.Base(t.Name())) || line == "c-nap" {
+			line = next()
+			if err := json.Unmarshal([]byte(line), &p.truth); err != nil {
+				t.Fatalf("%v: %s", err, line)
+			}
+			break
+		}
+	}
+	if err := w.Done(); err != nil {
+		t.Fatal(err)
+	}
+	p.stacks = w.Stacks()
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, l := range p.trial.Lost {
+		t.Errorf("lost %+v", l)
+	}
+	for _, m := range p.trial.Missing {
+		t.Errorf("missing %+v", m)
+	}
+	return p
+}
+
+// through sums the values of one kind over the stacks that pass a function of the program's.
+func (p *played) through(kind, function string) (sum recording.Values) {
+	for _, s := range p.stacks {
+		if s.Kind == kind && passes(s, function) {
+			sum = plus(sum, s.Values)
+		}
+	}
+	return sum
+}
+
+func (p *played) total(kind string) (sum recording.Values) {
+	for _, s := range p.stacks {
+		if s.Kind == kind {
+			sum = plus(sum, s.Values)
+		}
+	}
+	return sum
+}
+
+func plus(a, b recording.Values) recording.Values {
+	return recording.Values{
+		Threads: a.Threads + b.Threads, SentBytes: a.SentBytes + b.SentBytes, RecvBytes: a.RecvBytes + b.RecvBytes,
+		Calls: a.Calls + b.Calls, Samples: a.Samples + b.Samples, CPUNS: a.CPUNS + b.CPUNS, Switches: a.Switches + b.Switches,
+		BlockedNS: a.BlockedNS + b.BlockedNS, RunnableNS: a.RunnableNS + b.RunnableNS, Replies: a.Replies + b.Replies,
+		ReplyWaitNS: a.ReplyWaitNS + b.ReplyWaitNS, RSSBytes: a.RSSBytes + b.RSSBytes,
+	}
+}
+
+func (p *played) checkNaps(t *testing.T) {
+	t.Helper()
+	for _, n := range p.truth.Naps {
+		if n.Function == "weft_c_nap" {
+			p.checkCut(t, n.AskedNS)
+			continue
+		}
+		root, _, _ := strings.Cut(n.Callers, "/")
+		got := p.through(recording.KindOffCPU, root)
+		if got.BlockedNS < n.AskedNS || got.BlockedNS+got.RunnableNS > n.TookNS {
+			t.Errorf("%s was blocked for %d ns and ready for %d, want %d to %d together", n.Function, got.BlockedNS, got.RunnableNS, n.AskedNS, n.TookNS)
+		}
+		callers := strings.Split(n.Callers, "/")
+		slices.Reverse(callers)
+		want := append([]string{n.Function}, callers...)
+		for _, s := range p.stacks {
+			if s.Kind == recording.KindOffCPU && s.Values.BlockedNS >= n.AskedNS && s.Wait == recording.CauseSleep && passes(s, root) {
+				p.checkFrames(t, s, want, n.Inlined)
+			}
+		}
+	}
+}
+
+// checkCut looks for a sleep in C: code that keeps no frame pointers ends the stack, and charges nobody else.
+func (p *played) checkCut(t *testing.T, asked int64) {
+	t.Helper()
+	var found []recording.Stack
+	for _, s := range p.stacks {
+		if s.Kind == recording.KindOffCPU && s.Cut && s.Wait == recording.CauseSleep && s.Values.BlockedNS >= asked {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d cut stacks slept for %d ns, want 1", len(found), asked)
+	}
+	last := found[0].Frames[len(found[0].Frames)-1]
+	if !strings.Contains(last.Binary, "libc") || !strings.Contains(last.Function, "nanosleep") {
+		t.Errorf("the stack ends with %+v, want libc's nanosleep", last)
+	}
+}
+
+func passes(s recording.Stack, function string) bool {
+	return slices.ContainsFunc(s.Frames, func(f recording.Frame) bool { return f.Function == "main."+function })
+}
+
+// checkFrames looks for the functions in a row, from the leaf on: the kernel's before them.
+func (p *played) checkFrames(t *testing.T, s recording.Stack, want []string, inlined bool) {
+	t.Helper()
+	at := slices.IndexFunc(s.Frames, func(f recording.Frame) bool { return f.Function == "main."+want[0] })
+	for i, function := range want {
+		f := s.Frames[at+i]
+		if f.Function != "main."+function || f.Inlined != (inlined && i < len(want)-1) {
+			t.Errorf("frame %d is %+v, want main.%s", i, f, function)
+		}
+	}
+	if s.Cut || s.Frames[0].Binary != recording.KernelBinary || s.Frames[0].Function == recording.KernelBinary {
+		t.Errorf("cut %v, leaf %+v: want the whole stack from the kernel on", s.Cut, s.Frames[0])
+	}
+}
+
+func (p *played) checkBytes(t *testing.T) {
+	t.Helper()
+	if got := p.through(recording.KindSocket, "talk").SentBytes; got != p.truth.Talk.Bytes {
+		t.Errorf("talk sent %d bytes, want %d", got, p.truth.Talk.Bytes)
+	}
+	// The pages of the table's own are in no process's resident memory. What else grow's thread makes grow is its
+	// goroutine's stack.
+	if got := p.through(recording.KindRSS, "grow").RSSBytes; got < p.truth.Grown || got > p.truth.Grown+64<<10 {
+		t.Errorf("grow grew %d bytes, want %d", got, p.truth.Grown)
+	}
+}
+
+func (p *played) checkAsks(t *testing.T) {
+	t.Helper()
+	for _, a := range p.truth.Asks {
+		got := p.through(recording.KindReplyWait, a.Function)
+		if got.Replies != a.Times || got.ReplyWaitNS < a.Times*a.EachNS || got.ReplyWaitNS > a.TookNS {
+			t.Errorf("%s awaited %d replies for %d ns, want %d for %d to %d", a.Function, got.Replies, got.ReplyWaitNS, a.Times, a.Times*a.EachNS, a.TookNS)
+		}
+		socket := p.through(recording.KindSocket, a.Function)
+		if socket.SentBytes != a.Sent || socket.RecvBytes != a.Received {
+			t.Errorf("%s sent %d bytes and received %d, want %d and %d", a.Function, socket.SentBytes, socket.RecvBytes, a.Sent, a.Received)
+		}
+	}
+}
+
+// checkGoroutines compares what each goroutine sent, by its number, and what it and its maker are called. What no
+// goroutine did is the scheduler's.
+func (p *played) checkGoroutines(t *testing.T) {
+	t.Helper()
+	sent := map[recording.Goroutine]int64{}
+	var scheduler int64
+	for _, s := range p.stacks {
+		if s.Kind == recording.KindSocket {
+			sent[s.Goroutine] += s.Values.SentBytes
+		}
+		if s.Goroutine.Entry == recording.SchedulerGoroutine {
+			scheduler += s.Values.BlockedNS
+		}
+		if s.Kind == recording.KindOffCPU && passes(s, "middle") && s.Goroutine.ID != uint64(p.truth.Goid) {
+			t.Errorf("%+v waited in middle, want goroutine %d", s.Goroutine, p.truth.Goid)
+		}
+	}
+	for _, w := range p.truth.Workers {
+		g := recording.Goroutine{ID: uint64(w.Goid), Entry: "main." + w.Entry, Creator: "main." + w.Creator, Parent: uint64(w.Parent)}
+		if sent[g] != w.Sent || w.Sent == 0 {
+			t.Errorf("%+v sent %d bytes, want %d; all: %v", g, sent[g], w.Sent, sent)
+		}
+	}
+	if len(p.truth.Workers) == 0 || scheduler == 0 {
+		t.Errorf("%d workers, and the scheduler was blocked for %d ns", len(p.truth.Workers), scheduler)
+	}
+}
+
+// checkTotals compares with the counters of the same name.
+func (p *played) checkTotals(t *testing.T) {
+	t.Helper()
+	var blocked, sent, received int64
+	for _, ns := range p.trial.Sched.Time.BlockedNS {
+		blocked += ns
+	}
+	for _, transport := range p.trial.Sockets.Transports {
+		sent += transport.SentBytes
+		received += transport.RecvBytes
+	}
+	offcpu, socket, replies := p.total(recording.KindOffCPU), p.total(recording.KindSocket), p.total(recording.KindReplyWait)
+	for _, c := range []struct {
+		what      string
+		got, want int64
+	}{
+		{"blocked, ns", offcpu.BlockedNS, blocked},
+		{"runnable, ns", offcpu.RunnableNS, p.trial.Sched.Time.RunnableNS},
+		{"bytes sent", socket.SentBytes, sent},
+		{"bytes received", socket.RecvBytes, received},
+		{"replies", replies.Replies, p.trial.Sockets.Awaiting.Replies},
+		{"reply wait, ns", replies.ReplyWaitNS, p.trial.Sockets.Awaiting.SumNS},
+		{"RSS grown, bytes", p.total(recording.KindRSS).RSSBytes, p.trial.Memory.GrownBytes},
+		{"threads", p.total(recording.KindThreadCreate).Threads, p.trial.Threads.Made - 1}, // the first was made by this test
+	} {
+		if c.got != c.want || c.got == 0 {
+			t.Errorf("%s: %d by stack, want %d", c.what, c.got, c.want)
+		}
+	}
+	if cpu := p.total(recording.KindCPU); cpu.Samples == 0 || cpu.CPUNS > 3*p.trial.CPU.WorkNS+int64(50e6) {
+		t.Errorf("%d samples are %d ns, of %d", cpu.Samples, cpu.CPUNS, p.trial.CPU.WorkNS)
+	}
+}

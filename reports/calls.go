@@ -1,0 +1,138 @@
+package reports
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// callTable is the stacks of a profile as numbers of their calls, the same for all kinds: they are counted and
+// compared faster than names.
+type callTable struct {
+	calls  []frame   // distinct calls, by number
+	stacks [][]int32 // of the samples, root first
+	deep   []bool    // the sample's stack went on beyond maxDepth
+	cut    []bool    // its root was not reached
+	trial  []int     // its trial, 0 where it has none
+}
+
+// keepCalls gives the table of the last profile asked for: reading all stacks takes longer than drawing them.
+func keepCalls() func(*profile.Profile) *callTable {
+	var mu sync.Mutex
+	var kept *callTable
+	var of *profile.Profile
+	return func(p *profile.Profile) *callTable {
+		mu.Lock()
+		defer mu.Unlock()
+		if of != p {
+			kept, of = newCallTable(p), p
+		}
+		return kept
+	}
+}
+
+func newCallTable(p *profile.Profile) *callTable {
+	n := len(p.Sample)
+	t := &callTable{stacks: make([][]int32, n), deep: make([]bool, n), cut: make([]bool, n), trial: make([]int, n)}
+	numbers := numbering{table: t, calls: map[frame]int32{}, locations: map[*profile.Location][]int32{}}
+	for i, sample := range p.Sample {
+		t.cut[i] = isCut(sample)
+		t.stacks[i], t.deep[i] = numbers.stack(sample, t.cut[i])
+		if trial := sample.NumLabel["trial"]; len(trial) > 0 && trial[0] > 0 && trial[0] < 1<<31 {
+			t.trial[i] = int(trial[0])
+		}
+	}
+	return t
+}
+
+// numbering gives calls their numbers, each location's once.
+type numbering struct {
+	table     *callTable
+	calls     map[frame]int32
+	locations map[*profile.Location][]int32
+}
+
+// stack gives the calls of a sample, root first, and whether there are more. The scheduler of a Go program is a row of
+// its own above the root: what a thread did while no goroutine ran on it is nobody's.
+func (n *numbering) stack(sample *profile.Sample, cut bool) (calls []int32, deep bool) {
+	calls = make([]int32, 0, len(sample.Location)+2)
+	if slices.Contains(sample.Label["goroutine"], recording.SchedulerGoroutine) {
+		calls = append(calls, n.call(frame{name: recording.SchedulerGoroutine, made: true}))
+	}
+	if cut {
+		calls = append(calls, n.call(frame{name: cutName, made: true}))
+	}
+	for _, location := range slices.Backward(sample.Location) {
+		numbers, ok := n.locations[location]
+		if !ok {
+			for _, f := range locationFrames(location) {
+				numbers = append(numbers, n.call(f))
+			}
+			n.locations[location] = numbers
+		}
+		calls = append(calls, numbers...)
+		if len(calls) > maxDepth {
+			return calls[:maxDepth], true
+		}
+	}
+	return calls, false
+}
+
+func (n *numbering) call(f frame) int32 {
+	number, ok := n.calls[f]
+	if !ok {
+		number = int32(len(n.table.calls))
+		n.calls[f] = number
+		n.table.calls = append(n.table.calls, f)
+	}
+	return number
+}
+
+// trialsIn are the trials that a profile is the sum of. A trial may have no sample at all: the profile says how many
+// there are, and where these are all profiled trials of the model they are known by number.
+func trialsIn(v *View, model string, p *profile.Profile) []int {
+	var list []int
+	for _, sample := range p.Sample {
+		if trial := sample.NumLabel["trial"]; len(trial) > 0 && trial[0] > 0 && trial[0] < 1<<31 {
+			if n := int(trial[0]); len(list) == 0 || list[len(list)-1] != n {
+				list = append(list, n)
+			}
+		}
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	count := max(trialCount(p), len(list), 1)
+	var profiled []int
+	for _, t := range v.trials {
+		if t.Model == model && t.Kind == recording.Profiled {
+			profiled = append(profiled, t.Number)
+		}
+	}
+	if len(profiled) == count && !slices.ContainsFunc(list, func(n int) bool { return !slices.Contains(profiled, n) }) {
+		return profiled
+	}
+	for len(list) < count {
+		list = append(list, 0)
+	}
+	return list
+}
+
+// mostTrials bounds what a profile says of itself.
+const mostTrials = 10_000
+
+// trialCount is what the profile's comment "trials=N" says, 0 where there is none.
+func trialCount(p *profile.Profile) int {
+	for _, comment := range p.Comments {
+		if text, ok := strings.CutPrefix(comment, "trials="); ok {
+			if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= mostTrials {
+				return n
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,165 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// leastTrialsOfNoise is how many profiled trials a model needs before its noise is known at all.
+const leastTrialsOfNoise = 2
+
+// comparing is one graph against another of the same kind: nodes are matched by the names from the root on.
+//
+// A difference is shown where the means over the profiled trials lie further apart than both models' ranges together
+// (greatest less least trial). With three trials each that is rare by chance, and it asks nothing of the distribution.
+// Where the trials did different amounts of work, values are those of one unit of it.
+type comparing struct {
+	model   string // that is compared with
+	other   *flameGraph
+	mine    []float64 // what the value of each trial is divided by
+	theirs  []float64
+	perUnit bool
+}
+
+// difference is how a node differs.
+type difference struct {
+	mine, theirs float64 // means over the trials, of a unit of work where perUnit
+	noise        float64 // what the means may differ by for nothing
+	sign         int     // 1: it has more than the other, -1: less, 0: within the noise, or that is not known
+}
+
+func newComparing(v *View, g *flameGraph, s, with *stacks) *comparing {
+	c := &comparing{model: with.model, other: newFlameGraph(with)}
+	mine, known := v.unitsOf(g.trials)
+	theirs, alsoKnown := v.unitsOf(c.other.trials)
+	all := slices.Concat(mine, theirs)
+	c.perUnit = known && alsoKnown && slices.Min(all) != slices.Max(all)
+	if !c.perUnit {
+		mine, theirs = ones(len(mine)), ones(len(theirs))
+	}
+	c.mine, c.theirs = mine, theirs
+	return c
+}
+
+// unitsOf is the finished work of trials; false where one of them has done nothing or is not known.
+func (v *View) unitsOf(numbers []int) ([]float64, bool) {
+	list, known := ones(len(numbers)), true
+	for i, number := range numbers {
+		at := slices.IndexFunc(v.trials, func(t *recording.Trial) bool { return t.Number == number })
+		if at < 0 || v.trials[at].Work.Units <= 0 {
+			known = false
+			continue
+		}
+		list[i] = float64(v.trials[at].Work.Units)
+	}
+	return list, known
+}
+
+func ones(n int) []float64 {
+	list := make([]float64, n)
+	for i := range list {
+		list[i] = 1
+	}
+	return list
+}
+
+// noiseKnown says that both models have trials enough to tell a difference from noise.
+func (c *comparing) noiseKnown() bool {
+	return len(c.mine) >= leastTrialsOfNoise && len(c.theirs) >= leastTrialsOfNoise
+}
+
+// difference of a node to that of the other graph, which is empty where the other has none.
+func (c *comparing) difference(g *flameGraph, mine, theirs nodeRange) *difference {
+	return c.differ(g.byTrial(mine), c.other.byTrialOr0(theirs))
+}
+
+func (c *comparing) differ(mine, theirs []int64) *difference {
+	d := &difference{}
+	var myRange, theirRange float64
+	d.mine, myRange = meanAndRange(mine, c.mine)
+	d.theirs, theirRange = meanAndRange(theirs, c.theirs)
+	d.noise = myRange + theirRange
+	if apart := d.mine - d.theirs; c.noiseKnown() && math.Abs(apart) > d.noise {
+		d.sign = int(math.Copysign(1, apart))
+	}
+	return d
+}
+
+// byTrialOr0 is 0 in each trial for a node that is not there.
+func (g *flameGraph) byTrialOr0(n nodeRange) []int64 {
+	if n.to <= n.from {
+		return make([]int64, len(g.trials))
+	}
+	return g.byTrial(n)
+}
+
+func meanAndRange(values []int64, over []float64) (mean, spread float64) {
+	least, greatest := math.Inf(1), math.Inf(-1)
+	for i, n := range values {
+		x := float64(n) / over[i]
+		mean += x / float64(len(values))
+		least, greatest = min(least, x), max(greatest, x)
+	}
+	return mean, greatest - least
+}
+
+// level is how strong the color is: 1 to 3, by the factor between the two.
+func (d *difference) level() int {
+	less, more := min(d.mine, d.theirs), max(d.mine, d.theirs)
+	switch {
+	case more < 1.5*less:
+		return 1
+	case more < 3*less:
+		return 2
+	}
+	return 3
+}
+
+// class is that of a frame's color.
+func (d *difference) class() string {
+	switch d.sign {
+	case 1:
+		return fmt.Sprintf("more%d", d.level())
+	case -1:
+		return fmt.Sprintf("less%d", d.level())
+	}
+	return "same"
+}
+
+// text says it in words.
+func (c *comparing) text(d *difference, unit string) string {
+	of := ""
+	if c.perUnit {
+		of = " a unit"
+	}
+	figures := fmt.Sprintf("%s%s, in %s %s", format(unit, d.mine), of, c.model, format(unit, d.theirs))
+	switch {
+	case !c.noiseKnown():
+		return figures + ", noise not known"
+	case d.sign == 0:
+		return figures + ", within the noise of ±" + format(unit, d.noise)
+	case d.theirs == 0:
+		return figures + ", new"
+	case d.sign > 0:
+		return figures + ", grew " + formatFactor(d.mine/d.theirs)
+	}
+	return figures + ", shrank to " + formatFactor(d.mine/d.theirs)
+}
+
+// notes say what the colors mean.
+func (c *comparing) notes(kind Kind) []note {
+	of := ""
+	if c.perUnit {
+		of = " Values are those of one unit of work: the trials did not do equally much."
+	}
+	if !c.noiseKnown() {
+		return []note{{fmt.Sprintf("Compared with %s, but of noise nothing is known: %s and %s profiled trials are too few, at least %d each. No frame is colored.%s",
+			c.model, plural(int64(len(c.mine)), "trial"), plural(int64(len(c.theirs)), "trial"), leastTrialsOfNoise, of), true}}
+	}
+	return []note{{text: fmt.Sprintf("Compared with %s: red has more, blue has less, grey lies within the noise: the means of %d and %d profiled trials are no further apart than the ranges of both together.%s",
+		c.model, len(c.mine), len(c.theirs), of)},
+		{text: fmt.Sprintf("The width is that of this model. What only %s has is not in the picture: compare the other way round.", c.model)}}
+}

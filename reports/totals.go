@@ -1,0 +1,193 @@
+package reports
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// Total is what the stacks of one kind of one model come to, beside the counter of the same name, both summed over the
+// profiled trials. Stacks and counters are kept apart in the kernel: what one has and the other has not is lost.
+type Total struct {
+	Model   string `json:"model"`
+	Kind    string `json:"kind"`    // one of Kinds
+	Unit    string `json:"unit"`    // "ns", "bytes" or "count"
+	Stacks  int64  `json:"stacks"`  // what the stacks add up to
+	Counter int64  `json:"counter"` // what the trials counted
+	Trials  []int  `json:"trials"`  // their numbers
+	noun    string
+}
+
+// Equal says that nothing is missing and nothing is there twice.
+func (t *Total) Equal() bool { return t.Stacks == t.Counter }
+
+// String says how much of the counter is in the stacks.
+func (t *Total) String() string {
+	switch {
+	case t.Equal():
+		return fmt.Sprintf("The stacks add up to the counter: all %s of %s.", format(t.Unit, float64(t.Counter)), t.noun)
+	case t.Counter == 0:
+		return fmt.Sprintf("The stacks have %s of %s, and the counter has none.", format(t.Unit, float64(t.Stacks)), t.noun)
+	case t.Stacks > t.Counter:
+		return fmt.Sprintf("The stacks have %s more %s than the counter.", formatShare(float64(t.Stacks-t.Counter)/float64(t.Counter)), t.noun)
+	}
+	missing := float64(t.Counter-t.Stacks) / float64(t.Counter)
+	if missing < 0.0005 {
+		return fmt.Sprintf("All but %s of the %s is in the stacks: %s in none.", formatShare(missing), t.noun, format(t.Unit, float64(t.Counter-t.Stacks)))
+	}
+	return fmt.Sprintf("%s of the %s is in the stacks: %s in none.", formatShare(1-missing), t.noun, formatShare(missing))
+}
+
+// totalsOnce holds the totals of a View: they cost the reading of every profile.
+type totalsOnce struct {
+	mu      sync.Mutex
+	byModel map[string][]Total
+	all     sync.Once
+}
+
+// totalsOf compares all kinds of one model with their counters. A profile that cannot be read has none: who draws its
+// stacks is told why.
+func (v *View) totalsOf(model string) []Total {
+	v.totals.mu.Lock()
+	defer v.totals.mu.Unlock()
+	if list, ok := v.totals.byModel[model]; ok {
+		return list
+	}
+	list := v.newTotals(model)
+	if v.totals.byModel == nil {
+		v.totals.byModel = map[string][]Total{}
+	}
+	v.totals.byModel[model] = list
+	return list
+}
+
+func (v *View) newTotals(model string) []Total {
+	list := []Total{}
+	p, err := v.profile(model)
+	if err != nil {
+		return list
+	}
+	trials := trialsIn(v, model, p)
+	for _, kind := range Kinds() {
+		columns, err := kind.columns(p)
+		if err != nil || kind.Counter == nil {
+			continue
+		}
+		s := stacks{kind: kind, model: model, profile: p, columns: columns}
+		if s.checkTotal() != nil {
+			continue
+		}
+		counter, known := v.counted(trials, kind)
+		if t := (Total{model, kind.Name, kind.Unit, s.total(), counter, trials, kind.Noun}); known && (t.Stacks > 0 || t.Counter > 0) {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// counted sums a kind's counter over trials; false where one of them has none.
+func (v *View) counted(numbers []int, kind Kind) (int64, bool) {
+	var sum int64
+	for _, number := range numbers {
+		i := slices.IndexFunc(v.trials, func(t *recording.Trial) bool { return t.Number == number })
+		if i < 0 {
+			return 0, false
+		}
+		n, ok := kind.Counter(v.trials[i])
+		if !ok {
+			return 0, false
+		}
+		sum += n
+	}
+	return sum, len(numbers) > 0
+}
+
+// Totals compares the stacks of all models with their counters, and keeps that with the evidence.
+func (v *View) Totals() []Total {
+	v.totals.all.Do(func() {
+		v.Evidence.Totals = []Total{}
+		for i := range v.Models {
+			if v.Models[i].Profiled {
+				v.Evidence.Totals = append(v.Evidence.Totals, v.totalsOf(v.Models[i].Name)...)
+			}
+		}
+	})
+	return v.Evidence.Totals
+}
+
+// totalOf is that of one kind, nil where there is nothing to compare.
+func (v *View) totalOf(model, kind string) *Total {
+	list := v.totalsOf(model)
+	if i := slices.IndexFunc(list, func(t Total) bool { return t.Kind == kind }); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+// totalsLines say of all models together which stacks add up, and then each difference.
+func totalsLines(v *View) []string {
+	equal := map[string]bool{}
+	var lines []string
+	for _, t := range v.Totals() {
+		if t.Equal() {
+			equal[t.noun] = true
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s of %s: %s", t.Kind, t.Model, lowerFirst(t.String())))
+	}
+	if len(equal) > 0 {
+		end := "."
+		if len(lines) > 0 {
+			end = ", but:"
+		}
+		lines = slices.Insert(lines, 0, "Stacks of profiled trials add up to the counters: "+strings.Join(slices.Sorted(maps.Keys(equal)), ", ")+end)
+	}
+	return lines
+}
+
+func lowerFirst(s string) string {
+	if rest, ok := strings.CutPrefix(s, "The "); ok {
+		return "the " + rest
+	}
+	if rest, ok := strings.CutPrefix(s, "All "); ok {
+		return "all " + rest
+	}
+	return s
+}
+
+func offCPUCounter(t *recording.Trial) (int64, bool) {
+	if t.Sched == nil {
+		return 0, false
+	}
+	sum := t.Sched.Time.RunnableNS
+	for _, ns := range t.Sched.Time.BlockedNS {
+		sum += ns
+	}
+	return sum, true
+}
+
+// threadsCounter leaves out the first thread: it was there before anything could be seen of the process.
+func threadsCounter(t *recording.Trial) (int64, bool) { return t.Threads.Made - 1, t.Threads.Made > 0 }
+
+func socketCounter(t *recording.Trial) (int64, bool) {
+	var sum int64
+	for _, transport := range t.Sockets.Transports {
+		sum += transport.SentBytes + transport.RecvBytes
+	}
+	return sum, len(t.Sockets.Transports) > 0
+}
+
+func replyCounter(t *recording.Trial) (int64, bool) {
+	return t.Sockets.Awaiting.SumNS, len(t.Sockets.Transports) > 0
+}
+
+func grownCounter(t *recording.Trial) (int64, bool) {
+	if t.Memory == nil {
+		return 0, false
+	}
+	return t.Memory.GrownBytes, t.Memory.GrownBytes > 0
+}
