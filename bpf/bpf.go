@@ -46,6 +46,7 @@ type Options struct {
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks between two calls of DrainStacks; default 8,192, about 2 kB each
 	WeightCount uint32 // distinct (stack, thread, goroutine, kind) likewise; default 32,768
+	MostStacks  uint32 // distinct stacks kept on this side, and weights likewise; default DefaultMostStacks
 	Goroutines  uint32 // distinct goroutines whose stacks are taken; default 65,536
 	Wakers      uint32 // threads that wake the program's, rounded down to a power of two, 65,536 at most; default 16,384
 }

@@ -37,7 +37,7 @@ func TestContract(t *testing.T) {
 		{task, "curve", taskCurve{}},
 		{task, "thread", Thread{}},
 		{task, "thread_event", taskThreadEvent{}},
-		{task, "stack", Stack{}},
+		{task, "stack", taskStack{}},
 		{task, "weight_key", WeightKey{}},
 		{task, "weight", Weight{}},
 		{task, "go_runtime", GoRuntime{}},

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -145,7 +146,7 @@ func (p *Probes) shareMaps(spec *ebpf.CollectionSpec, opts Options) error {
 		return nil
 	}
 	var err error
-	p.tables, err = newStackTables(p.shared, spec)
+	p.tables, err = newStackTables(p.shared, spec, int(cmp.Or(opts.MostStacks, DefaultMostStacks)))
 	return err
 }
 

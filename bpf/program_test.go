@@ -24,6 +24,7 @@ import (
 var programs = map[string]func(stage, []string) error{
 	"threads":  playThreads,
 	"exchange": playExchange,
+	"branch":   playBranch,
 	"transfer": playTransfer,
 	"await":    playAwait,
 	"family":   playFamily,

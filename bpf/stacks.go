@@ -3,17 +3,34 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
 )
 
-// mostStacks is how many distinct stacks, and how many weights, are kept: a program that makes them without end must not
-// take weft's memory. A stack is 1 kB.
-const mostStacks = 1 << 17
+// DefaultMostStacks is how many distinct stacks, and how many weights, are kept unless set: some 300 bytes each.
+const DefaultMostStacks = 1 << 17
 
-// readAtOnce is how many entries of a table are read in one call.
-const readAtOnce = 1024
+// Stack is a call stack as the kernel side saw it: addresses, leaf first.
+type Stack struct {
+	Kernel []uint64 // the probe's own frames are among them
+	User   []uint64
+}
+
+func (s Stack) equal(other Stack) bool {
+	return slices.Equal(s.Kernel, other.Kernel) && slices.Equal(s.User, other.User)
+}
+
+// ofRaw copies what is a stack's: what is behind its end is another one's.
+func ofRaw(raw *taskStack) Stack {
+	length := min(int(raw.Len), len(raw.Frames))
+	frames, kernel := slices.Clone(raw.Frames[:length]), min(int(raw.Kernel), length)
+	return Stack{Kernel: frames[:kernel:kernel], User: frames[kernel:]}
+}
+
+// readAtOnce is how many entries of a table are read in one call, of up to 1 kB each.
+const readAtOnce = 512
 
 // swapped is a table of the kernel side that is read by putting another in its place: map `outer` has the one of now.
 type swapped struct {
@@ -56,16 +73,18 @@ func (s *swapped) close() error {
 // stackTables are the two tables and what was read of them.
 type stackTables struct {
 	stacks, weights *swapped
+	most            int // of each is kept
 
 	mu         sync.Mutex // guards all
 	known      map[uint64]Stack
+	collided   map[uint64]bool // hashes of more than one stack, from when that was seen
 	charged    map[WeightKey]Weight
 	full       uint64 // stacks that found no room in known
 	collisions uint64 // stacks with the hash of another one
 	refused    uint64 // weights that found no room in charged
 }
 
-func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec) (*stackTables, error) {
+func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec, most int) (*stackTables, error) {
 	stacks, err := newSwapped(shared[taskMapStacks], spec.Maps[taskMapStacks].InnerMap)
 	if err != nil {
 		return nil, err
@@ -74,7 +93,7 @@ func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec) (*st
 	if err != nil {
 		return nil, errors.Join(err, stacks.close())
 	}
-	t := &stackTables{stacks: stacks, weights: weights}
+	t := &stackTables{stacks: stacks, weights: weights, most: most}
 	t.forget()
 	return t, nil
 }
@@ -83,7 +102,7 @@ func (t *stackTables) close() error { return errors.Join(t.stacks.close(), t.wei
 
 // forget drops what was read.
 func (t *stackTables) forget() {
-	t.known, t.charged = map[uint64]Stack{}, map[WeightKey]Weight{}
+	t.known, t.collided, t.charged = map[uint64]Stack{}, map[uint64]bool{}, map[WeightKey]Weight{}
 	t.full, t.collisions, t.refused = 0, 0, 0
 }
 
@@ -97,37 +116,36 @@ func (t *stackTables) drain() error {
 	if err := t.stacks.swap(); err != nil {
 		return fmt.Errorf("swap map %s: %w", taskMapStacks, err)
 	}
-	// Of a stack that another one has the hash of, the weights go to no stack: whose they are is not known.
-	foreign := map[uint64]bool{}
-	if err := take(t.stacks.old(), func(hash uint64, s Stack) {
-		clear(s.Frames[min(int(s.Len), len(s.Frames)):]) // what is there is another stack's
-		switch known, ok := t.known[hash]; {
-		case ok && known != s:
-			t.collisions++
-			foreign[hash] = true
-		case !ok && len(t.known) >= mostStacks:
-			t.full++
-			foreign[hash] = true
-		case !ok:
-			t.known[hash] = s
-		}
-	}); err != nil {
+	if err := take(t.stacks.old(), func(hash uint64, raw *taskStack) { t.learn(hash, ofRaw(raw)) }); err != nil {
 		return fmt.Errorf("map %s: %w", taskMapStacks, err)
 	}
-	if err := take(t.weights.old(), func(key WeightKey, w Weight) {
-		if foreign[key.Stack] {
+	if err := take(t.weights.old(), func(key WeightKey, w *Weight) {
+		if t.collided[key.Stack] { // whose they are is not known
 			key.Stack = 0
 		}
-		t.charge(key, w)
+		t.charge(key, *w)
 	}); err != nil {
 		return fmt.Errorf("map %s: %w", taskMapWeights, err)
 	}
 	return nil
 }
 
+// learn keeps a stack, if there is room.
+func (t *stackTables) learn(hash uint64, s Stack) {
+	switch known, ok := t.known[hash]; {
+	case ok && !known.equal(s):
+		t.collisions++
+		t.collided[hash] = true
+	case !ok && len(t.known) >= t.most:
+		t.full++
+	case !ok:
+		t.known[hash] = s
+	}
+}
+
 func (t *stackTables) charge(key WeightKey, w Weight) {
 	sum, ok := t.charged[key]
-	if !ok && len(t.charged) >= mostStacks {
+	if !ok && len(t.charged) >= t.most {
 		t.refused += w.Count
 		return
 	}
@@ -135,13 +153,13 @@ func (t *stackTables) charge(key WeightKey, w Weight) {
 }
 
 // take reads a hash map whole and empties it.
-func take[K comparable, V any](m *ebpf.Map, each func(K, V)) error {
+func take[K comparable, V any](m *ebpf.Map, each func(K, *V)) error {
 	var cursor ebpf.MapBatchCursor
 	keys, values := make([]K, readAtOnce), make([]V, readAtOnce)
 	for {
 		n, err := m.BatchLookupAndDelete(&cursor, keys, values, nil)
 		for i := range n {
-			each(keys[i], values[i])
+			each(keys[i], &values[i])
 		}
 		if errors.Is(err, ebpf.ErrKeyNotExist) { // that was the last of them
 			return nil

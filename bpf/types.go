@@ -8,7 +8,6 @@ type (
 	Activity   = schedActivity
 	Connection = sockConnection // one socket
 	Totals     = sockTotals     // sums of one transport, over all CPUs
-	Stack      = taskStack      // addresses, leaf first, the kernel's before the program's
 	WeightKey  = taskWeightKey  // who did what from where
 	Weight     = taskWeight     // how much
 	StackKind  = taskStackKind

@@ -32,6 +32,9 @@ const (
 	MaxFrequency     = bpf.MaxFrequency
 )
 
+// DefaultMostStacks is how many distinct stacks of a trial are kept unless set.
+const DefaultMostStacks = bpf.DefaultMostStacks
+
 // Collector watches one process and its descendants at a time. Its methods are not safe for concurrent use.
 type Collector struct {
 	options   Options

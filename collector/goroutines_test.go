@@ -136,7 +136,7 @@ func (p *goProgram) weights() []charged {
 	var all []charged
 	for key, weight := range weights {
 		one := charged{kind: key.Kind, goroutine: p.goroutines.of(key), Weight: weight}
-		frames, _ := p.names.Stack(userAddresses(stacks[key.Stack]))
+		frames, _ := p.names.Stack(stacks[key.Stack].User)
 		for _, f := range frames {
 			one.functions = append(one.functions, f.Function)
 		}
@@ -301,7 +301,7 @@ func TestThreadsOfGo(t *testing.T) {
 		list = append(list, threadRecord(thread))
 	}
 	p.goroutines.made(list, threads, func(hash uint64) []recording.Frame {
-		frames, _ := p.names.Stack(userAddresses(stacks[hash]))
+		frames, _ := p.names.Stack(stacks[hash].User)
 		return frames
 	})
 	reasons, keepers := map[string]int{}, map[uint64]bool{}

@@ -38,12 +38,6 @@ func reason(frames []recording.Frame) string {
 	return ""
 }
 
-// userAddresses are those of the program in a stack, leaf first.
-func userAddresses(raw bpf.Stack) []uint64 {
-	length := min(int(raw.Len), len(raw.Frames))
-	return raw.Frames[min(int(raw.Kernel), length):length]
-}
-
 // collectMaking says of the threads why they were made. It comes after collectStacks.
 func (w *Watch) collectMaking(threads []bpf.Thread) error {
 	if w.gos == nil {
@@ -54,7 +48,7 @@ func (w *Watch) collectMaking(threads []bpf.Thread) error {
 		return err
 	}
 	w.gos.made(w.trial.Threads.List, threads, func(hash uint64) []recording.Frame {
-		frames, _ := w.names.Stack(userAddresses(stacks[hash]))
+		frames, _ := w.names.Stack(stacks[hash].User)
 		return frames
 	})
 	return nil

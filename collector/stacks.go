@@ -194,10 +194,8 @@ func (n *namer) name(key bpf.WeightKey) named {
 	id := namedKey{key.Stack, key.Pid, key.Kind == bpf.StackCPU}
 	known, ok := n.named[id]
 	if !ok {
-		addresses := raw.Frames[:min(int(raw.Len), len(raw.Frames))]
-		kernel := min(int(raw.Kernel), len(addresses))
-		known.frames = n.kernel(addresses[:kernel], id.sampled)
-		user, cut := n.user(int(key.Pid), addresses[kernel:])
+		known.frames = n.kernel(raw.Kernel, id.sampled)
+		user, cut := n.user(int(key.Pid), raw.User)
 		known.frames, known.cut = append(known.frames, user...), cut
 		n.named[id] = known
 	}

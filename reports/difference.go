@@ -153,13 +153,13 @@ func (c *comparing) text(d *difference, unit string) string {
 func (c *comparing) notes(kind Kind) []note {
 	of := ""
 	if c.perUnit {
-		of = " Values are those of one unit of work: the trials did not do equally much."
+		of = " Values are of one unit of work."
 	}
 	if !c.noiseKnown() {
 		return []note{{fmt.Sprintf("Compared with %s, but of noise nothing is known: %s and %s profiled trials are too few, at least %d each. No frame is colored.%s",
 			c.model, plural(int64(len(c.mine)), "trial"), plural(int64(len(c.theirs)), "trial"), leastTrialsOfNoise, of), true}}
 	}
-	return []note{{text: fmt.Sprintf("Compared with %s: red has more, blue has less, grey lies within the noise: the means of %d and %d profiled trials are no further apart than the ranges of both together.%s",
+	return []note{{text: fmt.Sprintf("Compared with %s: red has more, blue has less. Grey is within the noise: means of %d and %d trials, apart by no more than both ranges.%s",
 		c.model, len(c.mine), len(c.theirs), of)},
 		{text: fmt.Sprintf("The width is that of this model. What only %s has is not in the picture: compare the other way round.", c.model)}}
 }

@@ -50,6 +50,7 @@ through the gate and do nothing.
 	for _, f := range finders() {
 		fmt.Fprintf(&b, "- **%s**: %s\n", f.name, f.rule)
 	}
+	stacksDoc(&b)
 	if *update {
 		if err := os.WriteFile(metricsDoc, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -62,6 +63,58 @@ through the gate and do nothing.
 	if string(got) != b.String() {
 		t.Errorf("%s differs from the registry: go test ./reports -run TestMetricsDoc -update", metricsDoc)
 	}
+}
+
+// stacksDoc is the part on what stacks are weighed by.
+func stacksDoc(b *strings.Builder) {
+	b.WriteString(`
+# Stacks
+
+Profiled trials, which are never timed, keep the stacks behind the figures. A model's trials are merged into one pprof
+file, whose values are sums over them, as those of --format folded are; a flame graph and the table of who pays show the
+mean of one trial. On off-CPU stacks the cause of the wait stands as a frame of its own, "[futex]" or "[runnable]" (ready, but
+without a CPU): so blocked and runnable time are never one. "[scheduler]" is a row above the root: what the threads of a Go
+program did while no goroutine ran on them. Kernel frames end in "_[k]" in folded stacks.
+
+`)
+	fmt.Fprintf(b, "| --kind | what | unit | sample types | must add up to |\n|---|---|---|---|---|\n")
+	for _, k := range Kinds() {
+		counter := "-"
+		if k.Counter != nil {
+			counter = "the counter of " + k.Noun
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | `%s` | %s |\n", k.Name, k.Title, k.Unit, strings.Join(k.Samples, "` + `"), counter)
+	}
+	fmt.Fprintf(b, `
+Counters are those of the same trials: off-CPU time is the blocked and runnable time of all threads; socket bytes are those of all
+transports, both ways; threads made are all but the first, which was there before anything could be seen; reply wait is the sum
+of the waits that a reply ended; RSS grown is the gross growth, where the trial has it. What is missing stands above each graph
+and with the evidence: stacks that found no room, or could not be read, are in no stack. `+"`cpu`"+` is sampled, and
+`+"`heap`"+` is the runtime's own estimate: nothing has to add up to them. Under %d samples, cpu says "too few".
+
+## Who pays
+
+%s Columns, each in its kind's unit: `, fewSamples, payersAbout)
+	for i, name := range payerColumns() {
+		kind, err := kindByName(name)
+		if err != nil {
+			panic(err)
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(b, "%s (`%s`)", kind.Column, kind.Name)
+	}
+	fmt.Fprintf(b, `. The page shows the function's own part too; what the kernel did for it is its own.
+
+## Difference
+
+Two models' flame graphs are compared frame by frame, matched by the names from the root on. A frame is red (more) or blue (less)
+where the means of the profiled trials lie further apart than the ranges (greatest less least trial) of both models together, else
+grey; the strength is the factor, up to 1.5, up to 3, more. Each model needs %d profiled trials or nothing is colored.
+Where the trials did different amounts of work, values are those of one unit of it. The page leaves out frames of less
+than %g %% of a graph: one that is missing there may have been so great, which counts as noise.
+`, leastTrialsOfNoise, 100*pageShare)
 }
 
 func TestMetricsAreWellFormed(t *testing.T) {

@@ -21,10 +21,10 @@ func payerColumns() []string {
 		recording.KindOffCPU, recording.KindRSS, recording.KindCPU}
 }
 
-// payersAbout is how the table of who pays is to be read. docs/metrics.md has the same.
-const payersAbout = "Each figure is what the function and everything that it called came to in one profiled trial (the mean over them); " +
-	"the smaller figure is its own part, without its callees. Functions stand in the order of their greatest share of a column. " +
-	"Of functions that are in exactly the same stacks only the innermost is named, and the kernel's are left out: what they cost is in their callers."
+// payersAbout is how the table of who pays is to be read. docs/metrics.md has it too.
+const payersAbout = "Each figure is what the function and everything that it called came to in one profiled trial, the mean over them. " +
+	"Functions stand in the order of their greatest share of a column, then of the sum of their shares. Of functions that are in exactly the same stacks only the " +
+	"innermost is named, and the kernel's are left out: what they cost is in their callers."
 
 // payers is who pays in one model, by function.
 type payers struct {
@@ -43,6 +43,7 @@ type payer struct {
 	Total []float64 // by kind, with callees, of one trial
 	Self  []float64 // by kind, without callees
 	share float64   // the greatest of a column
+	sum   float64   // of its shares of all columns
 	same  uint64    // equal for functions that are in the same stacks
 	depth int       // where it was seen last
 }
@@ -157,11 +158,12 @@ func rankPayers(names map[string]*paying, calls *callTable, list *payers) []paye
 	for _, f := range innermost {
 		for k, total := range f.Total {
 			f.share = max(f.share, total/list.Totals[k])
+			f.sum += total / list.Totals[k]
 		}
 		rows = append(rows, f.payer)
 	}
 	slices.SortFunc(rows, func(a, b payer) int {
-		return cmp.Or(cmp.Compare(b.share, a.share), slices.Compare(b.Total, a.Total), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(b.sum, a.sum), strings.Compare(a.Name, b.Name))
 	})
 	return rows
 }
@@ -299,7 +301,7 @@ func writeLines(b *strings.Builder, sentence string) {
 type payerFigure struct {
 	Sort string // the raw figure, "" where there is none
 	Text string
-	Self string
+	Self string // "" where it has no part of its own
 }
 
 // Figures are a function's, by kind.
@@ -307,7 +309,10 @@ func (p *payers) Figures(f payer) []payerFigure {
 	list := make([]payerFigure, len(p.Kinds))
 	for k, kind := range p.Kinds {
 		if f.Total[k] > 0 {
-			list[k] = payerFigure{strconv.FormatFloat(f.Total[k], 'g', -1, 64), format(kind.Unit, f.Total[k]), format(kind.Unit, f.Self[k])}
+			list[k] = payerFigure{Sort: strconv.FormatFloat(f.Total[k], 'g', -1, 64), Text: format(kind.Unit, f.Total[k])}
+			if f.Self[k] > 0 {
+				list[k].Self = format(kind.Unit, f.Self[k])
+			}
 		}
 	}
 	return list

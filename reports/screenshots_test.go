@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -25,16 +26,24 @@ type shot struct {
 	scheme string
 	width  int64
 	from   string // id of the element at the window's top; empty: the whole page, however long
+	set    string // what is chosen before: "id=value …"
 }
 
 func shots() []shot {
 	return []shot{
-		{"report-whole.png", "light", 1280, ""},
-		{"report-whole-dark.png", "dark", 1280, ""},
-		{"report-whole-narrow.png", "light", 390, ""},
-		{"report.png", "light", 1280, "findings"},
-		{"report-over-time.png", "dark", 1280, "over-time"},
-		{"report-memory.png", "light", 1280, "memory-parts"},
+		{"report-whole.png", "light", 1280, "", ""},
+		{"report-whole-dark.png", "dark", 1280, "", ""},
+		{"report-whole-narrow.png", "light", 390, "", ""},
+		{"report.png", "light", 1280, "findings", ""},
+		{"report-over-time.png", "dark", 1280, "over-time", ""},
+		{"report-memory.png", "light", 1280, "memory-parts", ""},
+		{"report-flames.png", "light", 1280, "flames", "flame-kind=offcpu flame-model=go-threads flame-color=code"},
+		{"report-flames-compared.png", "light", 1280, "flames", "flame-kind=heap flame-model=go-threads flame-other=go-sequential"},
+		{"report-flames-dark.png", "dark", 1280, "flames", "flame-kind=cpu flame-model=go-threads flame-search=http1 flame-top=on"},
+		{"report-flames-compared-dark.png", "dark", 1280, "flames", "flame-kind=heap flame-model=go-sequential flame-other=go-threads"},
+		{"report-flames-narrow.png", "light", 390, "flames", "flame-kind=offcpu flame-model=go-threads flame-leaves=on"},
+		{"report-payers.png", "light", 1280, "who-pays", "payers-model=go-threads"},
+		{"report-payers-narrow.png", "dark", 390, "who-pays", "payers-model=go-threads"},
 	}
 }
 
@@ -48,6 +57,10 @@ func TestScreenshots(t *testing.T) {
 		b.open(t, url, s.scheme, s.width, 1000)
 		if eval[bool](t, b, `!!document.getElementById("flame")`) { // it is drawn when it comes near
 			b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
+		}
+		for _, setting := range strings.Fields(s.set) {
+			id, value, _ := strings.Cut(setting, "=")
+			choose(t, b, id, value)
 		}
 		take := chromedp.CaptureScreenshot()
 		if s.from == "" {

@@ -29,7 +29,7 @@ func (t *Total) Equal() bool { return t.Stacks == t.Counter }
 func (t *Total) String() string {
 	switch {
 	case t.Equal():
-		return fmt.Sprintf("The stacks add up to the counter: all %s of %s.", format(t.Unit, float64(t.Counter)), t.noun)
+		return fmt.Sprintf("The stacks add up to the counter of %s.", t.noun)
 	case t.Counter == 0:
 		return fmt.Sprintf("The stacks have %s of %s, and the counter has none.", format(t.Unit, float64(t.Stacks)), t.noun)
 	case t.Stacks > t.Counter:

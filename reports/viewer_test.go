@@ -60,7 +60,7 @@ func checkFlames(t *testing.T, b *browser, v *View) {
 func checkFlameChoice(t *testing.T, b *browser) {
 	for _, c := range []struct{ kind, model, title, frame, note string }{
 		{"threadcreate", "go-threads", "Threads made: go-threads", "runtime.templateThread", "Total 103 a trial, the mean of 3 profiled trials."},
-		{"offcpu", "go-threads", "Time off the CPU: go-threads", "[socket read]", "The stacks add up to the counter"},
+		{"offcpu", "go-threads", "Time off the CPU: go-threads", "[socket read]", "The stacks add up to the counter of off-CPU time."},
 		{"socket", "go-threads", "Socket bytes, sent and received: go-threads", "getaddrinfo", "98.7 % of the socket bytes is in the stacks: 1.3 % in none."},
 		{"cpu", "go-threads", "Time on a CPU: go-threads", parse, "samples."},
 		{"heap", "go-eventloop", "Heap in use: go-eventloop", "only.In3", "Total"},

@@ -101,6 +101,7 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 		"on by default, --hold=false saves these trials, two a model")
 	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
 	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "samples a second of each CPU, in profiled trials; `HZ`")
+	flags.Uint32Var(&opts.tables.MostStacks, "max-stacks", collector.DefaultMostStacks, "distinct stacks of a profiled trial to keep, some 300 bytes each;\nwhat is beyond is counted as lost")
 	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
 	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")
 	flags.StringVarP(&opts.output, "output", "o", "", "`DIRECTORY` to write, new (default weft-<time>)")
@@ -146,6 +147,9 @@ func (o *compareOptions) settle(flags *pflag.FlagSet) error {
 	o.named = flags.Changed("models")
 	if err := checkURLAlone(flags, o.url); err != nil {
 		return err
+	}
+	if o.tables.MostStacks < 1 {
+		return usagef("--max-stacks 0: want at least 1")
 	}
 	if f := o.tables.Frequency; f < 1 || f > collector.MaxFrequency {
 		return usagef("--frequency %d: want 1 to %d", f, collector.MaxFrequency)

@@ -67,6 +67,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkMemory(t, trial)
 	}
 	checkProfiles(t, rec)
+	checkKinds(t, rec)
 	checkPythonProfiles(t, rec)
 }
 
@@ -216,33 +217,6 @@ func checkMemory(t *testing.T, trial *recording.Trial) {
 	const after = 1 << 20 // between done and the look
 	if top := slices.Max(trial.Curves[recording.CurveRSS].Greatest); top > m.PeakBytes || top < m.PeakBytes-after {
 		t.Errorf("trial %d: the curve's greatest value is %d, the peak %d", trial.Number, top, m.PeakBytes)
-	}
-}
-
-// checkProfiles opens each sample type of each profile by the reader that everybody uses.
-func checkProfiles(t *testing.T, rec *recording.Recording) {
-	t.Helper()
-	pages := "workload.(*fetch)"
-	functions := map[string]string{
-		"alloc_objects": pages, "alloc_space": pages, "inuse_space": pages, "inuse_objects": pages,
-		"threadcreate": "runtime.newm", "socket_sent": "http1", "socket_received": "http1", "socket_calls": "http1",
-	}
-	if builtWithCgo() {
-		functions["threadcreate"] = "libc" // makes the threads then, and cuts their stacks
-	}
-	for sample, function := range functions {
-		path := filepath.Join(rec.Dir, "go-threads.pb.gz")
-		out, err := exec.Command("go", "tool", "pprof", "-top", "-sample_index="+sample, path).CombinedOutput()
-		if err != nil {
-			t.Errorf("go tool pprof: %v\n%s", err, out)
-		}
-		contains(t, sample, string(out), function)
-	}
-	for _, kind := range reports.Kinds() {
-		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", kind.Name, "--model", "go-threads")
-		if code != exitOK || !strings.HasPrefix(out, "<svg ") {
-			t.Errorf("svg of %s: exit %d, %s\n%.300s", kind.Name, code, log, out)
-		}
 	}
 }
 

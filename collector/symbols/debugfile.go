@@ -109,13 +109,14 @@ func (im *image) debugLink() (string, bool) {
 }
 
 // openBelow opens a regular file below a directory, as a process would that has it as its root; nil is weft's
-// own. Symbolic links do not lead out of a process's root, nor anywhere in /proc, and its own mounts are not
-// entered: a file system that the process answers for itself (FUSE) may never answer.
+// own. The links of /proc to what a process has open are not followed. Symbolic links do not lead out of a
+// process's root, and no mount in it is entered: a file system that the process answers for itself (FUSE) may
+// never answer.
 func openBelow(root *os.File, path string) (*os.File, int64, error) {
-	at, how := unix.AT_FDCWD, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
+	at, how := unix.AT_FDCWD, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	if root != nil {
 		at = int(root.Fd())
-		how.Resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+		how.Resolve |= unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_XDEV
 	}
 	fd, err := unix.Openat2(at, path, &how)
 	if err != nil {

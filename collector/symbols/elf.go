@@ -197,16 +197,26 @@ func (im *image) buildID() string {
 		if err != nil {
 			continue
 		}
+		if id := gnuBuildID(notes); id != "" {
+			return id
+		}
 		for n := range eachNote(notes) {
-			switch {
-			case n.name == "GNU" && n.kind == 3: // NT_GNU_BUILD_ID
-				return hex.EncodeToString(n.contents)
-			case n.name == "Go" && n.kind == 4: // cmd/link's ELF_NOTE_GOBUILDID_TAG
+			if n.name == "Go" && n.kind == 4 { // cmd/link's ELF_NOTE_GOBUILDID_TAG
 				goID = string(n.contents)
 			}
 		}
 	}
 	return goID
+}
+
+// gnuBuildID finds the GNU build id among notes, in hex.
+func gnuBuildID(notes []byte) string {
+	for n := range eachNote(notes) {
+		if n.name == "GNU" && n.kind == 3 { // NT_GNU_BUILD_ID
+			return hex.EncodeToString(n.contents)
+		}
+	}
+	return ""
 }
 
 type note struct {

@@ -3,6 +3,7 @@ package symbols
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,17 +28,19 @@ type Kernel struct {
 
 	mu      sync.Mutex // guards all below
 	table   *kernelTable
+	ids     map[string]string // build ids by binary, those asked for
 	reloads int
 }
 
-// OpenKernel reads root/kallsyms, where root is "/proc" or a copy of its files. Addresses are shown to those
-// with CAP_SYSLOG, unless the sysctl kernel.kptr_restrict is 2: where they are hidden the error names it.
+// OpenKernel reads root/kallsyms, where root is "/proc" or a copy of its files; beside it is "sys". Addresses are
+// shown to those with CAP_SYSLOG, unless the sysctl kernel.kptr_restrict is 2: where they are hidden the error
+// names it.
 func OpenKernel(root string) (*Kernel, error) {
 	table, err := readKernel(root)
 	if err != nil {
 		return nil, err
 	}
-	return &Kernel{root: root, table: table}, nil
+	return &Kernel{root: root, table: table, ids: make(map[string]string)}, nil
 }
 
 func readKernel(root string) (*kernelTable, error) {
@@ -62,7 +65,7 @@ func readKernel(root string) (*kernelTable, error) {
 //
 // Function is the kernel's symbol, Binary the module in brackets or [recording.KernelBinary], and Offset counts
 // from the kernel's _text or the module's first function, so that it is the same wherever the kernel was put
-// (KASLR). A frame without a symbol is "[kernel]+0xoffset".
+// (KASLR). BuildID is the kernel's or the module's own. A frame without a symbol is "[kernel]+0xoffset".
 func (k *Kernel) Sample(addresses []uint64) []recording.Frame {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,7 +92,7 @@ func (k *Kernel) frame(address uint64) recording.Frame {
 	if !ok && k.reloads < maxReloads {
 		k.reloads++
 		if table, err := readKernel(k.root); err == nil {
-			k.table = table
+			k.table, k.ids = table, make(map[string]string)
 			s, ok = table.lookup(address)
 		}
 	}
@@ -98,14 +101,45 @@ func (k *Kernel) frame(address uint64) recording.Frame {
 		return recording.Frame{
 			Function: fmt.Sprintf("%s+%#x", recording.KernelBinary, offset),
 			Binary:   recording.KernelBinary,
+			BuildID:  k.buildID(recording.KernelBinary),
 			Offset:   offset,
 		}
 	}
+	binary := k.table.binaries[s.binary]
 	return recording.Frame{
 		Function: k.table.name(s),
-		Binary:   k.table.binaries[s.binary],
+		Binary:   binary,
+		BuildID:  k.buildID(binary),
 		Offset:   address - k.table.base[s.binary],
 	}
+}
+
+// buildID reads the ELF notes of the kernel (/sys/kernel/notes) or of a module. What is no module, such as code
+// of BPF, has none.
+func (k *Kernel) buildID(binary string) string {
+	id, ok := k.ids[binary]
+	if !ok {
+		id = readKernelID(filepath.Join(k.root, "../sys"), strings.Trim(binary, "[]"))
+		k.ids[binary] = id
+	}
+	return id
+}
+
+func readKernelID(sys, module string) string {
+	path := filepath.Join(sys, "kernel/notes")
+	if "["+module+"]" != recording.KernelBinary {
+		path = filepath.Join(sys, "module", filepath.Base(module), "notes/.note.gnu.build-id")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	notes, err := io.ReadAll(io.LimitReader(f, maxNotes))
+	if err != nil {
+		return ""
+	}
+	return gnuBuildID(notes)
 }
 
 // probeFrames are beginnings of the names of functions between a tracepoint, or another hook, and the stack

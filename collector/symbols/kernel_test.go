@@ -2,7 +2,9 @@ package symbols
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -73,6 +75,7 @@ func readKallsyms(t testing.TB) []kernelLine {
 func TestKernelFunctions(t *testing.T) {
 	k := openKernel(t)
 	lines := readKallsyms(t)
+	id := kernelID(t)
 	text := lines[slices.IndexFunc(lines, func(l kernelLine) bool { return l.name == "_text" })].address
 	always := []string{"ksys_read", "do_sys_poll", "tcp_sendmsg", "schedule"}
 	tried := 0
@@ -91,7 +94,7 @@ func TestKernelFunctions(t *testing.T) {
 		tried++
 		last := lines[i+1].address - 1
 		for _, address := range []uint64{l.address, l.address + (last-l.address)/2, last} {
-			want := recording.Frame{Function: l.name, Binary: "[kernel]", Offset: address - text, Found: "register"}
+			want := recording.Frame{Function: l.name, Binary: "[kernel]", Offset: address - text, BuildID: id, Found: "register"}
 			if got := k.Sample([]uint64{address}); got[0] != want {
 				t.Errorf("%#x is %+v, want %+v", address, got[0], want)
 			}
@@ -100,6 +103,20 @@ func TestKernelFunctions(t *testing.T) {
 	if len(always) > 0 || tried < 100 {
 		t.Errorf("%d functions tried, without %q", tried, always)
 	}
+}
+
+// kernelID is the kernel's build id, read in another way than the package does.
+func kernelID(t testing.TB) string {
+	t.Helper()
+	notes, err := os.ReadFile("/sys/kernel/notes")
+	if err != nil {
+		t.Skip("no /sys/kernel/notes:", err)
+	}
+	_, id, ok := bytes.Cut(notes, []byte("\x14\x00\x00\x00\x03\x00\x00\x00GNU\x00")) // of SHA-1
+	if !ok {
+		return ""
+	}
+	return hex.EncodeToString(id[:20])
 }
 
 // smallKallsyms has what a kernel of another build may have.
@@ -129,10 +146,14 @@ ffffffffc0400100 t bpf_prog_fedcba9876543210_take_stack	[bpf]
 
 func smallKernel(t testing.TB, text string) *Kernel {
 	t.Helper()
-	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "kallsyms"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
+	root := filepath.Join(dir, "proc")
+	const other, id = "\x04\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00\x00Xen\x00abcd", "\x04\x00\x00\x00\x04\x00\x00\x00\x03\x00\x00\x00GNU\x00"
+	writeFiles(t, dir, map[string]string{
+		"proc/kallsyms":    text,
+		"sys/kernel/notes": other + id + "\xde\xad\xbe\xef",
+		"sys/module/nf_tables/notes/.note.gnu.build-id": id + "\x12\x34\x56\x78",
+	})
 	k, err := OpenKernel(root)
 	if err != nil {
 		t.Fatal(err)
@@ -140,8 +161,22 @@ func smallKernel(t testing.TB, text string) *Kernel {
 	return k
 }
 
+func writeFiles(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestKernelSmall(t *testing.T) {
 	k := smallKernel(t, smallKallsyms)
+	ids := map[string]string{"[kernel]": "deadbeef", "[nf_tables]": "12345678"}
 	for _, tt := range []struct {
 		address          uint64
 		function, binary string
@@ -160,7 +195,7 @@ func TestKernelSmall(t *testing.T) {
 		{0xffffffffc0310000, "[kernel]+0x3f310000", "[kernel]", 0x3f310000},
 		{0x1000, "[kernel]+0x7f001000", "[kernel]", 0x7f001000},
 	} {
-		want := recording.Frame{Function: tt.function, Binary: tt.binary, Offset: tt.offset, Found: "register"}
+		want := recording.Frame{Function: tt.function, Binary: tt.binary, Offset: tt.offset, BuildID: ids[tt.binary], Found: "register"}
 		if got := k.Sample([]uint64{tt.address}); len(got) != 1 || got[0] != want {
 			t.Errorf("%#x is %+v, want %+v", tt.address, got, want)
 		}
@@ -216,17 +251,10 @@ func TestKernelProbeFrames(t *testing.T) {
 
 func TestKernelHidden(t *testing.T) {
 	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, "sys/kernel"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
+	writeFiles(t, root, map[string]string{
 		"kallsyms":                 "0000000000000000 T _text\n0000000000000000 T vfs_read\t[veth]\n",
 		"sys/kernel/kptr_restrict": "2\n",
-	} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	_, err := OpenKernel(root)
 	if !errors.Is(err, errHidden) || !strings.Contains(err.Error(), `kernel.kptr_restrict below 2; it is "2"`) {
 		t.Errorf("error %v", err)
@@ -308,7 +336,7 @@ func TestKernelStack(t *testing.T) {
 			t.Fatalf("%q: %v", m[0], err)
 		}
 		want = append(want, recording.Frame{
-			Function: m[1], Binary: "[kernel]", Offset: lines[at].address + offset - 1 - base, Found: "kernel unwinder",
+			Function: m[1], Binary: "[kernel]", Offset: lines[at].address + offset - 1 - base, BuildID: kernelID(t), Found: "kernel unwinder",
 		})
 	}
 	if len(want) < 4 {
@@ -419,7 +447,7 @@ func FuzzKallsyms(f *testing.F) {
 		if held := len(table.names); held > len(data) {
 			t.Errorf("%d bytes of names of %d", held, len(data))
 		}
-		k := &Kernel{table: table, reloads: maxReloads}
+		k := &Kernel{root: "/nowhere/proc", table: table, ids: make(map[string]string), reloads: maxReloads}
 		for _, a := range []uint64{address, table.symbols[0].address, table.base[len(table.base)-1] + 1} {
 			if frames := k.Sample([]uint64{a, a}); len(frames) != 2 || frames[0].Function == "" || frames[0].Binary == "" {
 				t.Errorf("%+v", frames)

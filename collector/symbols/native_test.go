@@ -282,9 +282,9 @@ func TestOtherMounts(t *testing.T) {
 	}
 }
 
-// TestMapFilesRefused: without CAP_SYS_ADMIN map_files is not to be had, and the path in the other namespace
-// leads to the file.
-func TestMapFilesRefused(t *testing.T) {
+// TestOtherMountsOtherWays: map_files is not to be had without CAP_SYS_ADMIN. The other ways lead into the other
+// namespace too.
+func TestOtherMountsOtherWays(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a mount namespace needs root")
 	}

@@ -189,7 +189,9 @@ func TestOlderGo(t *testing.T) {
 			t.Run(toolchain+" "+v.name, func(t *testing.T) {
 				binary := build(t, v.cgo, v.args, v.edit)
 				pid, stacks := run(t, binary)
-				compare(t, open(t, pid), binary, stacks)
+				p := open(t, pid)
+				compare(t, p, binary, stacks)
+				compareDetails(t, p, slices.Contains(v.args, "-buildmode=pie"), stacks[0])
 			})
 		}
 	}

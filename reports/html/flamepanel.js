@@ -39,7 +39,7 @@ function flameGraphs() {
     view.tip = (n) => tipOf(n, nodes[0], data.unit, comparison?.differences.get(n), comparison);
     view.color = comparison ? (n) => differenceClass(comparison.differences.get(n)) : frameColors[color.value];
     color.disabled = comparison !== null;
-    notes(at("notes"), data, comparison ? comparisonNotes(comparison, data.count, with_.count) : other.value ? [{ text: absent(other.value).textContent, loud: true }] : []);
+    notes(at("notes"), data, comparison ? `${data.title} compared with ${other.value}` : data.title, comparison ? comparisonNotes(comparison, data.count, with_.count) : other.value ? [{ text: absent(other.value).textContent, loud: true }] : []);
     legend(at("legend"), nodes, comparison, color.value);
     view.hits = found(nodes);
     view.show(nodes, keep);
@@ -92,8 +92,8 @@ function paragraph(className, text) {
   return p;
 }
 
-function notes(place, data, more) {
-  place.replaceChildren(paragraph("title", data.title),
+function notes(place, data, title, more) {
+  place.replaceChildren(paragraph("title", title),
     ...[...data.notes, ...more].map((n) => paragraph(n.loud ? "note loud" : "note", n.text)));
 }
 

@@ -179,10 +179,10 @@ function differenceText(d, unit, comparison) {
 }
 
 function comparisonNotes(comparison, mine, theirs) {
-  const of = comparison.perUnit ? " Values are those of one unit of work: the trials did not do equally much." : "";
+  const of = comparison.perUnit ? " Values are of one unit of work." : "";
   if (!comparison.known) {
     return [{ text: `Compared with ${comparison.model}, but of noise nothing is known: ${mine} and ${theirs} profiled trials are too few, at least 2 each. No frame is colored.${of}`, loud: true }];
   }
-  return [{ text: `Compared with ${comparison.model}: red has more, blue has less, grey lies within the noise: the means of ${mine} and ${theirs} profiled trials are no further apart than the ranges of both together.${of} ` +
-    `The width is that of this model. What only ${comparison.model} has is not in the picture: compare the other way round.` }];
+  return [{ text: `Compared with ${comparison.model}: red has more, blue has less. Grey is within the noise: means of ${mine} and ${theirs} trials, apart by no more than both ranges.${of}` },
+    { text: `The width is that of this model. What only ${comparison.model} has is not in the picture: compare the other way round.` }];
 }

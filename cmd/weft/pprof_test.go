@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
+)
+
+// checkProfiles opens every sample type of a real recording's profiles by the reader that everybody uses: it finds the
+// function that is known to be there, all of the value, and the labels.
+func checkProfiles(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	pages := "workload.(*fetch)"
+	functions := map[string]map[string]string{
+		"go-threads": {
+			"alloc_objects": pages, "alloc_space": pages, "inuse_space": pages, "inuse_objects": pages,
+			"threadcreate": "runtime.newm", "socket_sent": "http1", "socket_received": "http1", "socket_calls": "http1",
+			"goroutine": pages, "block_contentions": "sync.(*WaitGroup).Wait", "block_delay": "sync.(*WaitGroup).Wait",
+		},
+		"go-nethttp": {
+			"goroutine": "net/http.(*persistConn).readLoop", "block_contentions": "runtime.selectgo", "block_delay": "runtime.selectgo",
+		},
+	}
+	if builtWithCgo() {
+		functions["go-threads"]["threadcreate"] = "libc" // makes the threads then, and cuts their stacks
+	}
+	for model, known := range functions {
+		p, err := rec.Profile(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(rec.Dir, model+".pb.gz")
+		for i, sample := range p.SampleType {
+			function, ok := known[sample.Type]
+			if !ok && model != "go-threads" {
+				continue // one model is enough for a type of which no more than its being there is known
+			}
+			top := pprofSays(t, path, "-top", "-nodefraction=0", "-nodecount=100000", "-sample_index="+sample.Type)
+			contains(t, model+", "+sample.Type, top, "Type: "+sample.Type+"\n", function)
+			checkAllShown(t, model+", "+sample.Type, top, total(p, i))
+			checkLabels(t, model+", "+sample.Type, pprofSays(t, path, "-tags", "-sample_index="+sample.Type), p, i)
+		}
+	}
+}
+
+func pprofSays(t *testing.T, path string, args ...string) string {
+	t.Helper()
+	args = append([]string{"tool", "pprof", "-symbolize=none"}, append(args, path)...)
+	out, err := exec.Command("go", args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func total(p *profile.Profile, column int) (sum int64) {
+	for _, s := range p.Sample {
+		sum += s.Value[column]
+	}
+	return sum
+}
+
+// checkAllShown: what pprof shows is what the profile has, nothing dropped. A type may have nothing to tell in so
+// short a run, of waits for locks say.
+func checkAllShown(t *testing.T, name, top string, sum int64) {
+	t.Helper()
+	_, shown, found := strings.Cut(top, "Showing nodes accounting for ")
+	shown, _, _ = strings.Cut(shown, "\n")
+	part, rest, _ := strings.Cut(shown, ", ")
+	if !found || sum > 0 && rest != "100% of "+part+" total" || sum == 0 && part != "0" {
+		t.Errorf("%s: the sum is %d, pprof shows %q of it", name, sum, shown)
+	}
+}
+
+// checkLabels wants each label of the samples that have a value, each text of it, and no text without.
+func checkLabels(t *testing.T, name, tags string, p *profile.Profile, column int) {
+	t.Helper()
+	texts := map[string][]string{}
+	for _, s := range p.Sample {
+		if s.Value[column] == 0 {
+			continue
+		}
+		for key, values := range s.Label {
+			texts[key] = append(texts[key], values...)
+		}
+		for key := range s.NumLabel {
+			texts[key] = append(texts[key], "")
+		}
+	}
+	for _, key := range []string{"model", "trial"} {
+		if texts[key] == nil && total(p, column) > 0 {
+			t.Errorf("%s: no label %s", name, key)
+		}
+	}
+	for key, values := range texts {
+		_, section, found := strings.Cut("\n"+tags, fmt.Sprintf("\n %s: Total ", key))
+		section, _, _ = strings.Cut(section, "\n\n")
+		if !found {
+			t.Errorf("%s: pprof -tags has no label %s:\n%s", name, key, tags)
+		}
+		slices.Sort(values)
+		for _, value := range slices.Compact(values) {
+			if !strings.Contains(section, value+"\n") && !strings.HasSuffix(section, value) {
+				t.Errorf("%s: pprof -tags has no %s=%s:\n%s", name, key, value, section)
+			}
+		}
+	}
+}
+
+// checkKinds draws every kind.
+func checkKinds(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	for _, kind := range reports.Kinds() {
+		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", kind.Name, "--model", "go-threads")
+		if code != exitOK || !strings.HasPrefix(out, "<svg ") {
+			t.Errorf("svg of %s: exit %d, %s\n%.300s", kind.Name, code, log, out)
+		}
+	}
+}

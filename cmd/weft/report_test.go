@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
+)
+
+// stackRecording is a recording of two models with three profiled trials each and stacks of every kind, made by what
+// makes those of a real run. In go-threads the function talk costs three times as much.
+func stackRecording(t *testing.T) string {
+	t.Helper()
+	dir := newRecording(t)
+	w, err := recording.Create(dir, recording.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	models := []string{"go-goroutines", "go-threads"}
+	run := recording.Run{Version: recording.Version, Tool: "weft test", Plan: recording.Plan{Scenario: "fetch", Models: models, ProfileTrials: 3}}
+	var trials []*recording.Trial
+	for i, model := range models {
+		for round := range 3 {
+			trial := &recording.Trial{Number: 3*i + round + 1, Model: model, Kind: recording.Profiled, Work: recording.Work{Units: 100}}
+			trials = append(trials, trial)
+			run.Trials = append(run.Trials, recording.TrialRef{Number: trial.Number, Model: model, Kind: trial.Kind, File: fmt.Sprintf("trials/%03d.json.gz", trial.Number)})
+		}
+	}
+	if err := w.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	for i, model := range models {
+		builder := recording.NewProfileBuilder("weft test", model)
+		for _, trial := range trials[3*i : 3*i+3] {
+			stacks := stacksOfTrial(int64(1 + 2*i))
+			countTrial(trial, stacks)
+			builder.AddStacks(trial.Number, stacks)
+			if err := w.WriteTrial(trial); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := builder.Profile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WriteProfile(model, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func stacksOfTrial(times int64) []recording.Stack {
+	program := func(name string) recording.Frame {
+		return recording.Frame{Function: name, File: "main.go", Line: 7, Binary: "/bin/program", Offset: 0x1000 + uint64(len(name))}
+	}
+	kernel := func(name string) recording.Frame {
+		return recording.Frame{Function: name, Binary: recording.KernelBinary, Offset: 0x10 + uint64(len(name))}
+	}
+	talk := []recording.Frame{kernel("tcp_sendmsg"), program("talk"), program("main.main")}
+	return []recording.Stack{
+		{Kind: recording.KindCPU, Thread: "m/1", Frames: talk, Values: recording.Values{Samples: 400 * times, CPUNS: 4e9 * times}},
+		{Kind: recording.KindOffCPU, Thread: "m/1", Wait: recording.CauseFutex, Frames: []recording.Frame{kernel("schedule"), program("nap"), program("main.main")}, Values: recording.Values{Switches: 3, BlockedNS: 300_000_000}},
+		{Kind: recording.KindOffCPU, Thread: "m/1", Wait: recording.WaitRunnable, Goroutine: recording.Goroutine{Entry: recording.SchedulerGoroutine}, Frames: []recording.Frame{program("runtime.schedule")}, Values: recording.Values{Switches: 1, RunnableNS: 7_000_000}},
+		{Kind: recording.KindThreadCreate, Thread: "m/1", Frames: []recording.Frame{program("runtime.newm")}, Values: recording.Values{Threads: 4}},
+		{Kind: recording.KindSocket, Thread: "m/1", Frames: talk, Values: recording.Values{SentBytes: 1000 * times, Calls: 1}},
+		{Kind: recording.KindReplyWait, Thread: "m/1", Frames: talk, Values: recording.Values{Replies: 1, ReplyWaitNS: 20_000_000 * times}},
+		{Kind: recording.KindRSS, Thread: "m/1", Frames: []recording.Frame{program("grow"), program("main.main")}, Values: recording.Values{RSSBytes: 50 << 20}},
+	}
+}
+
+// countTrial gives a trial the counters that its stacks come to.
+func countTrial(t *recording.Trial, stacks []recording.Stack) {
+	t.Sched = &recording.Sched{Time: recording.ThreadTime{BlockedNS: map[string]int64{}}}
+	t.Memory = &recording.Memory{}
+	t.Threads.Made = 1
+	var tcp recording.Transport
+	for _, s := range stacks {
+		tcp.SentBytes += s.Values.SentBytes
+		t.Threads.Made += s.Values.Threads
+		t.Sched.Time.RunnableNS += s.Values.RunnableNS
+		t.Sched.Time.BlockedNS[recording.CauseFutex] += s.Values.BlockedNS
+		t.Sockets.Awaiting.SumNS += s.Values.ReplyWaitNS
+		t.Memory.GrownBytes += s.Values.RSSBytes
+	}
+	t.Sockets.Transports = map[string]recording.Transport{"tcp": tcp}
+}
+
+// Every kind is drawn as a picture and as folded stacks, alone and compared, and its total is its counter's.
+func TestReportOfEveryKind(t *testing.T) {
+	dir := stackRecording(t)
+	for _, kind := range reports.Kinds() {
+		for _, with := range [][]string{nil, {"--compare-with", "go-goroutines"}} {
+			args := append([]string{"report", dir, "--kind", kind.Name, "--model", "go-threads"}, with...)
+			code, svg, log := weft(t, append(args, "--format", "svg")...)
+			if kind.Name == recording.KindHeap {
+				if code != exitFailed || !strings.Contains(log, "has nothing of kind heap") {
+					t.Errorf("heap: exit %d, %s", code, log)
+				}
+				continue
+			}
+			if code != exitOK || xml.NewDecoder(strings.NewReader(svg)).Decode(&struct{}{}) != nil {
+				t.Errorf("svg of %s: exit %d, %s", kind.Name, code, log)
+			}
+			if kind.Counter != nil {
+				contains(t, kind.Name, svg, "The stacks add up to the counter of "+kind.Noun)
+			}
+			differs := with != nil && slices.Contains([]string{recording.KindCPU, recording.KindSocket, recording.KindReplyWait}, kind.Name)
+			if got := strings.Contains(svg, `class="more3"`); got != differs {
+				t.Errorf("%s compared with %q: red %v, want %v", kind.Name, with, got, differs)
+			}
+			code, folded, log := weft(t, append(args, "--format", "folded")...)
+			if code != exitOK || strings.Contains(folded, "#") {
+				t.Errorf("folded of %s: exit %d, %s%s", kind.Name, code, log, folded)
+			}
+		}
+	}
+	_, folded, _ := weft(t, "report", dir, "--kind", "offcpu", "--model", "go-threads", "--format", "folded")
+	if want := "[scheduler];runtime.schedule;[runnable] 21000000\nmain.main;nap;schedule_[k];[futex] 900000000\n"; folded != want {
+		t.Errorf("offcpu: %q, want %q", folded, want)
+	}
+	_, folded, _ = weft(t, "report", dir, "--kind", "socket", "--model", "go-threads", "--compare-with", "go-goroutines", "--format", "folded")
+	if want := "main.main;talk;tcp_sendmsg_[k] 3000 9000\n"; folded != want {
+		t.Errorf("socket compared: %q, want %q", folded, want)
+	}
+	_, out, _ := weft(t, "report", dir)
+	contains(t, "the report", out, "Stacks of profiled trials add up to the counters: RSS grown, off-CPU time, reply wait, socket bytes,", "threads made.")
+}
+
+// --top takes its number as its own word too, on either side of the directory.
+func TestReportTop(t *testing.T) {
+	dir := stackRecording(t)
+	for _, args := range [][]string{{dir, "--top"}, {"--top", dir}, {dir, "--top=1"}, {dir, "--top", "1"}, {"--top", "1", dir}, {dir, "--top", "1", "--model", "go-threads"}} {
+		code, out, log := weft(t, append([]string{"report"}, args...)...)
+		if code != exitOK {
+			t.Errorf("%q: exit %d, %s", args, code, log)
+		}
+		contains(t, fmt.Sprint(args), out, "Who pays in go-threads, with callees: mean of 3 profiled trials", "main.main")
+		all := len(args) == 2 && slices.Contains(args, "--top")
+		if strings.Contains(out, "functions more") == all {
+			t.Errorf("%q names not as many functions as were asked for:\n%s", args, out)
+		}
+		if strings.Contains(out, "go-goroutines") == slices.Contains(args, "--model") {
+			t.Errorf("%q: which models?\n%s", args, out)
+		}
+	}
+	// A directory whose name is a number is a directory.
+	t.Chdir(filepath.Dir(dir))
+	if err := os.Rename(dir, "30"); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, log := weft(t, "report", "--top", "30"); code != exitOK || !strings.Contains(out, "Who pays") {
+		t.Errorf("--top 30 of a directory 30: exit %d, %s", code, log)
+	}
+}
+
+func TestReportRefuses(t *testing.T) {
+	dir := stackRecording(t)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--top=0"}, "--top 0: choose 1 or more"},
+		{[]string{"--top", "--format", "svg"}, "--top is drawn as text"},
+		{[]string{"--compare-with", "go-threads"}, "--compare-with is for --format svg or folded"},
+		{[]string{"--format", "svg", "--kind", "cpu", "--model", "go-threads", "--compare-with", "go-threads"}, "choose another model"},
+		{[]string{"--top", "3", "4"}, "accepts 1 arg(s)"},
+	} {
+		code, _, log := weft(t, append([]string{"report", dir}, test.args...)...)
+		if code != exitUsage || !strings.Contains(log, test.want) {
+			t.Errorf("%q: exit %d, %s", test.args, code, log)
+		}
+	}
+	_, help, _ := weft(t, "report", "--help")
+	contains(t, "help", help, "cpu, offcpu, threadcreate, socket, replywait, rss, heap", "--compare-with", "--top")
+	if !errors.Is(reports.Draw(io.Discard, &reports.View{}, "svg", reports.Options{Kind: "cpu"}), reports.ErrNoEvidence) {
+		t.Error("an empty View has evidence")
+	}
+}

@@ -1,0 +1,154 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// differences draws the classes of the functions of one graph against another, by name.
+func differences(v *View, mine, theirs []stackSpec) map[string]string {
+	kind, err := kindByName(recording.KindHeap)
+	if err != nil {
+		panic(err)
+	}
+	of := func(specs []stackSpec) *stacks {
+		p := newProfile(specs)
+		s := stacksOfKind(kind, p)
+		s.trials = trialsIn(v, "m", p)
+		return s
+	}
+	s := of(mine)
+	g := newFlameGraph(s)
+	boxes, _ := g.layout(1, 0, newComparing(v, g, s, of(theirs)))
+	classes := map[string]string{}
+	for _, b := range boxes {
+		classes[b.name] = b.diff.class()
+	}
+	return classes
+}
+
+// inTrials is a stack with a value in each of the trials from a number on.
+func inTrials(from int, frames string, values ...int64) []stackSpec {
+	var list []stackSpec
+	for i, value := range values {
+		list = append(list, stackSpec{frames: strings.Split(frames, ";"), heap: value, trial: int64(from + i)})
+	}
+	return list
+}
+
+func TestDifferences(t *testing.T) {
+	tests := []struct {
+		name         string
+		mine, theirs []int64
+		want         string
+	}{
+		{"equal", []int64{100, 101, 99}, []int64{100, 102, 98}, "same"},
+		{"apart, but by no more than both ranges", []int64{100, 110, 120}, []int64{80, 90, 100}, "same"},
+		{"apart by more", []int64{100, 105, 110}, []int64{80, 81, 82}, "more1"},
+		{"twice", []int64{200, 205, 210}, []int64{100, 101, 102}, "more2"},
+		{"five times", []int64{500, 505, 510}, []int64{100, 101, 102}, "more3"},
+		{"half", []int64{100, 101, 102}, []int64{200, 205, 210}, "less2"},
+		{"a fifth", []int64{100, 101, 102}, []int64{500, 505, 510}, "less3"},
+		{"in one trial only", []int64{300, 0, 0}, []int64{1, 1, 1}, "same"},
+		{"one trial", []int64{500}, []int64{100, 101, 102}, "same"},
+		{"one trial of the other", []int64{500, 500, 500}, []int64{100}, "same"},
+	}
+	for _, test := range tests {
+		got := differences(&View{}, inTrials(1, "main;f", test.mine...), inTrials(11, "main;f", test.theirs...))
+		if got["f"] != test.want || got["main"] != test.want || got["all"] != test.want {
+			t.Errorf("%s: %v, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// Frames are matched by the names from the root on: the same function somewhere else is another frame.
+func TestDifferencesByPath(t *testing.T) {
+	mine := append(inTrials(1, "main;old;f", 50, 50, 50), inTrials(1, "main;new;f", 50, 50, 50)...)
+	theirs := append(inTrials(11, "main;old;f", 50, 50, 50), inTrials(11, "gone;f", 50, 50, 50)...)
+	got := differences(&View{}, mine, theirs)
+	want := map[string]string{"all": "same", "main": "more2", "old": "same", "new": "more3"}
+	for name, class := range want {
+		if got[name] != class {
+			t.Errorf("%s is %s, want %s: %v", name, got[name], class, got)
+		}
+	}
+}
+
+// Trials that did different amounts of work are compared a unit.
+func TestDifferencesPerUnit(t *testing.T) {
+	v := &View{}
+	for i, units := range []int{100, 100, 200, 200} {
+		v.trials = append(v.trials, &recording.Trial{Number: []int{1, 2, 11, 12}[i], Work: recording.Work{Units: units}})
+	}
+	if got := differences(v, inTrials(1, "f", 500, 500), inTrials(11, "f", 1000, 1000)); got["f"] != "same" {
+		t.Errorf("five bytes a unit and five: %v", got)
+	}
+	if got := differences(v, inTrials(1, "f", 500, 500), inTrials(11, "f", 500, 500)); got["f"] != "more2" {
+		t.Errorf("five bytes a unit and two and a half: %v", got)
+	}
+}
+
+func comparedView(t testing.TB) *View {
+	t.Helper()
+	r := newNine(1)
+	profiles := map[string]*profile.Profile{}
+	for i, model := range []string{"go-threads", "go-goroutines"} {
+		profiles[model] = profileOfTrials(r, model, stackSpecs()[i:], float64(2-i))
+	}
+	return NewView(save(t, r, profiles))
+}
+
+// The SVG and the folded stacks of a comparison.
+func TestCompareWith(t *testing.T) {
+	v := comparedView(t)
+	opts := Options{Kind: recording.KindHeap, Model: "go-threads", CompareWith: "go-goroutines"}
+	golden(t, "compared.svg", draw(t, v, "svg", opts))
+	golden(t, "compared.folded", draw(t, v, "folded", opts))
+	for _, test := range []struct {
+		opts Options
+		want string
+	}{
+		{Options{Kind: recording.KindHeap, Model: "go-threads", CompareWith: "py-threads"}, "compare with py-threads: no evidence: no profile of model"},
+		{Options{Kind: "gpu", Model: "go-threads", CompareWith: "py-threads"}, "unknown kind"},
+	} {
+		for _, format := range []string{"svg", "folded"} {
+			err := Draw(io.Discard, v, format, test.opts)
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) || !(errors.Is(err, ErrNoEvidence) || errors.Is(err, ErrKind)) {
+				t.Errorf("%s: %v, want %s", format, err, test.want)
+			}
+		}
+	}
+}
+
+// A differential's two numbers are each model's own folded stacks.
+func TestFoldedCompared(t *testing.T) {
+	v := comparedView(t)
+	opts := Options{Kind: recording.KindOffCPU, Model: "go-threads"}
+	var mine, theirs, first, second int64
+	sum := func(text string, each func(n, m int64)) {
+		for line := range strings.Lines(text) {
+			fields := strings.Fields(line)
+			if len(fields) < 2 || strings.HasPrefix(line, "#") {
+				continue
+			}
+			var n, m int64
+			fmt.Sscan(fields[len(fields)-1], &n)
+			fmt.Sscan(fields[len(fields)-2], &m)
+			each(n, m)
+		}
+	}
+	sum(draw(t, v, "folded", opts), func(n, _ int64) { mine += n })
+	sum(draw(t, v, "folded", Options{Kind: opts.Kind, Model: "go-goroutines"}), func(n, _ int64) { theirs += n })
+	opts.CompareWith = "go-goroutines"
+	sum(draw(t, v, "folded", opts), func(n, m int64) { second += n; first += m })
+	if mine == 0 || mine != second || theirs != first {
+		t.Errorf("alone %d and %d, compared %d and %d", theirs, mine, first, second)
+	}
+}
