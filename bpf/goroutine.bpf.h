@@ -70,18 +70,36 @@ static __always_inline bool running_read(struct running *running, struct task_st
 	return true;
 }
 
+static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g, const struct go_runtime *runtime)
+{
+	return user_word(&goroutine->start_pc, g + runtime->g_startpc) &&
+	       user_word(&goroutine->go_pc, g + runtime->g_gopc) &&
+	       (!runtime->g_parent || user_word(&goroutine->parent, g + runtime->g_parent));
+}
+
 /* Notes what is told of a goroutine, at its first event. */
 static __always_inline void goroutine_note(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
 {
+	__u64 self = key->goid ^ (__u64)key->pid << NOTED_PID;
 	struct goroutine goroutine = {};
+	struct noted *all;
+	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(&goroutines, key))
+	all = bpf_map_lookup_elem(&noted, &zero);
+	if (!all || all->slots[key->goid % NOTED] == self)
 		return;
-	if (!user_word(&goroutine.start_pc, g + runtime->g_startpc) || !user_word(&goroutine.go_pc, g + runtime->g_gopc) ||
-	    (runtime->g_parent && !user_word(&goroutine.parent, g + runtime->g_parent)))
-		lose(LOSS_GOROUTINE_READ);
-	else if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key))
-		lose(LOSS_GOROUTINES);
+	if (!bpf_map_lookup_elem(&goroutines, key)) {
+		if (!goroutine_read(&goroutine, g, runtime)) {
+			lose(LOSS_GOROUTINE_READ);
+			return;
+		}
+		if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) &&
+		    !bpf_map_lookup_elem(&goroutines, key)) {
+			lose(LOSS_GOROUTINES);
+			return;
+		}
+	}
+	all->slots[key->goid % NOTED] = self;
 }
 
 /* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. */
