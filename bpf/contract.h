@@ -383,6 +383,15 @@ struct goroutine {
 	__u64 parent;   /* goid of the goroutine that made it, 0: not known */
 };
 
+/* Value of `noted`: goroutines that are in the table `goroutines`, or were taken from it, by the goid's low bits. Each as
+ * goid ^ pid << NOTED_PID: pids have 22 bits, and a program takes years to make 2^40 goroutines. */
+#define NOTED 4096
+#define NOTED_PID 40
+struct noted {
+	__u64 slots[NOTED];
+};
+
+_Static_assert(sizeof(struct noted) == 8 * NOTED, "noted");
 _Static_assert(sizeof(struct go_runtime) == 48, "go_runtime");
 _Static_assert(sizeof(struct goroutine_key) == 16, "goroutine_key");
 _Static_assert(sizeof(struct goroutine) == 24, "goroutine");

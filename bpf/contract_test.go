@@ -43,6 +43,7 @@ func TestContract(t *testing.T) {
 		{task, "go_runtime", GoRuntime{}},
 		{task, "goroutine_key", GoroutineKey{}},
 		{task, "goroutine", Goroutine{}},
+		{task, "noted", taskNoted{}},
 		{sched, "spent", Spent{}},
 		{sched, "thread_time", ThreadTime{}},
 		{sched, "time_event", schedTimeEvent{}},

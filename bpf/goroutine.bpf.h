@@ -43,10 +43,10 @@ struct running {
 
 /* The goroutine on the current thread. The thread's own g may be one of the runtime's, for its system stack or for
  * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
-static __always_inline bool running_read(struct running *running, struct task_struct *task, const struct go_runtime *runtime)
+static __always_inline bool running_read(struct running *running, struct task_struct *task,
+					 const struct go_runtime *runtime, __u64 *words)
 {
 	__u32 word = (runtime->g_goid - runtime->g_m) / 8;
-	__u64 words[G_WORDS];
 	__u64 g;
 
 	running->g = running->goid = 0;
@@ -54,7 +54,7 @@ static __always_inline bool running_read(struct running *running, struct task_st
 		return false;
 	if (!g) /* a thread made by C, or before its first instruction */
 		return true;
-	if (bpf_probe_read_user(words, sizeof(words), (void *)(g + runtime->g_m)))
+	if (bpf_probe_read_user(words, G_WORDS * sizeof(*words), (void *)(g + runtime->g_m)))
 		return false;
 	if (!words[0])
 		return true;
@@ -70,21 +70,39 @@ static __always_inline bool running_read(struct running *running, struct task_st
 	return true;
 }
 
+static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g, const struct go_runtime *runtime)
+{
+	return user_word(&goroutine->start_pc, g + runtime->g_startpc) &&
+	       user_word(&goroutine->go_pc, g + runtime->g_gopc) &&
+	       (!runtime->g_parent || user_word(&goroutine->parent, g + runtime->g_parent));
+}
+
 /* Notes what is told of a goroutine, at its first event. */
 static __always_inline void goroutine_note(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
 {
+	__u64 self = key->goid ^ (__u64)key->pid << NOTED_PID;
 	struct goroutine goroutine = {};
+	struct noted *all;
+	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(&goroutines, key))
+	all = bpf_map_lookup_elem(&noted, &zero);
+	if (!all || all->slots[key->goid % NOTED] == self)
 		return;
-	if (!user_word(&goroutine.start_pc, g + runtime->g_startpc) || !user_word(&goroutine.go_pc, g + runtime->g_gopc) ||
-	    (runtime->g_parent && !user_word(&goroutine.parent, g + runtime->g_parent)))
-		lose(LOSS_GOROUTINE_READ);
-	else if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key))
-		lose(LOSS_GOROUTINES);
+	if (!bpf_map_lookup_elem(&goroutines, key)) {
+		if (!goroutine_read(&goroutine, g, runtime)) {
+			lose(LOSS_GOROUTINE_READ);
+			return;
+		}
+		if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) &&
+		    !bpf_map_lookup_elem(&goroutines, key)) {
+			lose(LOSS_GOROUTINES);
+			return;
+		}
+	}
+	all->slots[key->goid % NOTED] = self;
 }
 
-/* Notes on the account of the thread whose it is. */
+/* Notes on the account of the thread which goroutine was the first on it, and which keeps it for itself. */
 static __always_inline void thread_note(struct task_struct *task, const struct running *running,
 					const struct go_runtime *runtime)
 {
@@ -101,8 +119,9 @@ static __always_inline void thread_note(struct task_struct *task, const struct r
 		thread->locked_goid = running->goid;
 }
 
-/* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. */
-static __always_inline __u64 goroutine_of(struct task_struct *task)
+/* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. There is room for G_WORDS at
+ * words: a program's stack has not. */
+static __always_inline __u64 goroutine_of(struct task_struct *task, __u64 *words)
 {
 	struct go_runtime *runtime = runtime_of(task);
 	struct goroutine_key key = { .pid = task->tgid };
@@ -110,7 +129,7 @@ static __always_inline __u64 goroutine_of(struct task_struct *task)
 
 	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
 		return 0;
-	if (!running_read(&running, task, runtime)) {
+	if (!running_read(&running, task, runtime, words)) {
 		lose(LOSS_GOROUTINE_READ);
 		return 0;
 	}

@@ -125,6 +125,14 @@ struct {
 	__type(value, struct goroutine);
 } goroutines SEC(".maps");
 
+/* 0 → the last goroutines that were noted. It is looked up in a fifth of the time of the hash. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct noted);
+} noted SEC(".maps");
+
 static __always_inline struct session *session_now(void)
 {
 	__u32 zero = 0;

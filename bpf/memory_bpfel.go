@@ -142,6 +142,11 @@ type memoryNote struct {
 	Mm     uint64
 }
 
+type memoryNoted struct {
+	_     structs.HostLayout
+	Slots [4096]uint64
+}
+
 type memorySession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -198,6 +203,7 @@ const (
 	memoryMapMarks          = "marks"
 	memoryMapMemories       = "memories"
 	memoryMapMemorySums     = "memory_sums"
+	memoryMapNoted          = "noted"
 	memoryMapNotes          = "notes"
 	memoryMapRuntimes       = "runtimes"
 	memoryMapSessions       = "sessions"
@@ -278,6 +284,7 @@ type memoryMapSpecs struct {
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
 	Memories     *ebpf.MapSpec `ebpf:"memories"`
 	MemorySums   *ebpf.MapSpec `ebpf:"memory_sums"`
+	Noted        *ebpf.MapSpec `ebpf:"noted"`
 	Notes        *ebpf.MapSpec `ebpf:"notes"`
 	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
@@ -328,6 +335,7 @@ type memoryMaps struct {
 	Marks        *ebpf.Map `ebpf:"marks"`
 	Memories     *ebpf.Map `ebpf:"memories"`
 	MemorySums   *ebpf.Map `ebpf:"memory_sums"`
+	Noted        *ebpf.Map `ebpf:"noted"`
 	Notes        *ebpf.Map `ebpf:"notes"`
 	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
@@ -350,6 +358,7 @@ func (m *memoryMaps) Close() error {
 		m.Marks,
 		m.Memories,
 		m.MemorySums,
+		m.Noted,
 		m.Notes,
 		m.Runtimes,
 		m.Sessions,

@@ -65,7 +65,7 @@ var objects = []object{
 // sharedMaps are the maps of maps.bpf.h.
 var sharedMaps = []string{
 	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
-	taskMapStacks, taskMapWeights, taskMapRuntimes, taskMapGoroutines,
+	taskMapStacks, taskMapWeights, taskMapRuntimes, taskMapGoroutines, taskMapNoted,
 }
 
 // iterators are the programs that are attached when they are read.

@@ -110,6 +110,11 @@ type oncpuMarks struct {
 	Bits [1024]uint64
 }
 
+type oncpuNoted struct {
+	_     structs.HostLayout
+	Slots [4096]uint64
+}
+
 type oncpuSession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -162,6 +167,7 @@ const (
 	oncpuMapGoroutines    = "goroutines"
 	oncpuMapLosses        = "losses"
 	oncpuMapMarks         = "marks"
+	oncpuMapNoted         = "noted"
 	oncpuMapRuntimes      = "runtimes"
 	oncpuMapSessions      = "sessions"
 	oncpuMapStackBuffers  = "stack_buffers"
@@ -228,6 +234,7 @@ type oncpuMapSpecs struct {
 	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	Noted        *ebpf.MapSpec `ebpf:"noted"`
 	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
@@ -270,6 +277,7 @@ type oncpuMaps struct {
 	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Marks        *ebpf.Map `ebpf:"marks"`
+	Noted        *ebpf.Map `ebpf:"noted"`
 	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
@@ -287,6 +295,7 @@ func (m *oncpuMaps) Close() error {
 		m.Goroutines,
 		m.Losses,
 		m.Marks,
+		m.Noted,
 		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,

@@ -149,6 +149,11 @@ type schedMarks struct {
 	Bits [1024]uint64
 }
 
+type schedNoted struct {
+	_     structs.HostLayout
+	Slots [4096]uint64
+}
+
 type schedSession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -275,6 +280,7 @@ const (
 	schedMapGoroutines      = "goroutines"
 	schedMapLosses          = "losses"
 	schedMapMarks           = "marks"
+	schedMapNoted           = "noted"
 	schedMapRunQueue        = "run_queue"
 	schedMapRuntimes        = "runtimes"
 	schedMapSessions        = "sessions"
@@ -356,6 +362,7 @@ type schedMapSpecs struct {
 	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	Noted        *ebpf.MapSpec `ebpf:"noted"`
 	RunQueue     *ebpf.MapSpec `ebpf:"run_queue"`
 	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
@@ -403,6 +410,7 @@ type schedMaps struct {
 	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Marks        *ebpf.Map `ebpf:"marks"`
+	Noted        *ebpf.Map `ebpf:"noted"`
 	RunQueue     *ebpf.Map `ebpf:"run_queue"`
 	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
@@ -424,6 +432,7 @@ func (m *schedMaps) Close() error {
 		m.Goroutines,
 		m.Losses,
 		m.Marks,
+		m.Noted,
 		m.RunQueue,
 		m.Runtimes,
 		m.Sessions,

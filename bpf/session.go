@@ -48,6 +48,7 @@ func (p *Probes) clear() error {
 		errs = append(errs, p.tables.drain())
 		p.tables.forget()
 	}
+	errs = append(errs, p.shared[taskMapNoted].Put(uint32(0), &taskNoted{}))
 	for _, name := range []string{taskMapRuntimes, taskMapGoroutines} {
 		errs = append(errs, empty(p.shared[name]))
 	}

@@ -174,6 +174,11 @@ type sockMarks struct {
 	Bits [1024]uint64
 }
 
+type sockNoted struct {
+	_     structs.HostLayout
+	Slots [4096]uint64
+}
+
 type sockSession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -267,6 +272,7 @@ const (
 	sockMapListeners             = "listeners"
 	sockMapLosses                = "losses"
 	sockMapMarks                 = "marks"
+	sockMapNoted                 = "noted"
 	sockMapRefused               = "refused"
 	sockMapRuntimes              = "runtimes"
 	sockMapSessions              = "sessions"
@@ -375,6 +381,7 @@ type sockMapSpecs struct {
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Losses              *ebpf.MapSpec `ebpf:"losses"`
 	Marks               *ebpf.MapSpec `ebpf:"marks"`
+	Noted               *ebpf.MapSpec `ebpf:"noted"`
 	Refused             *ebpf.MapSpec `ebpf:"refused"`
 	Runtimes            *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions            *ebpf.MapSpec `ebpf:"sessions"`
@@ -425,6 +432,7 @@ type sockMaps struct {
 	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Losses              *ebpf.Map `ebpf:"losses"`
 	Marks               *ebpf.Map `ebpf:"marks"`
+	Noted               *ebpf.Map `ebpf:"noted"`
 	Refused             *ebpf.Map `ebpf:"refused"`
 	Runtimes            *ebpf.Map `ebpf:"runtimes"`
 	Sessions            *ebpf.Map `ebpf:"sessions"`
@@ -449,6 +457,7 @@ func (m *sockMaps) Close() error {
 		m.Listeners,
 		m.Losses,
 		m.Marks,
+		m.Noted,
 		m.Refused,
 		m.Runtimes,
 		m.Sessions,

@@ -118,6 +118,11 @@ type taskMarks struct {
 	Bits [1024]uint64
 }
 
+type taskNoted struct {
+	_     structs.HostLayout
+	Slots [4096]uint64
+}
+
 type taskSession struct {
 	_      structs.HostLayout
 	GateNs uint64
@@ -216,6 +221,7 @@ const (
 	taskMapGoroutines        = "goroutines"
 	taskMapLosses            = "losses"
 	taskMapMarks             = "marks"
+	taskMapNoted             = "noted"
 	taskMapRuntimes          = "runtimes"
 	taskMapSessions          = "sessions"
 	taskMapStackBuffers      = "stack_buffers"
@@ -288,6 +294,7 @@ type taskMapSpecs struct {
 	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Marks        *ebpf.MapSpec `ebpf:"marks"`
+	Noted        *ebpf.MapSpec `ebpf:"noted"`
 	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
@@ -330,6 +337,7 @@ type taskMaps struct {
 	Goroutines   *ebpf.Map `ebpf:"goroutines"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Marks        *ebpf.Map `ebpf:"marks"`
+	Noted        *ebpf.Map `ebpf:"noted"`
 	Runtimes     *ebpf.Map `ebpf:"runtimes"`
 	Sessions     *ebpf.Map `ebpf:"sessions"`
 	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
@@ -347,6 +355,7 @@ func (m *taskMaps) Close() error {
 		m.Goroutines,
 		m.Losses,
 		m.Marks,
+		m.Noted,
 		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,

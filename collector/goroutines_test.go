@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,8 +137,7 @@ func (p *goProgram) weights() []charged {
 	var all []charged
 	for key, weight := range weights {
 		one := charged{kind: key.Kind, goroutine: p.goroutines.of(key), Weight: weight}
-		raw := stacks[key.Stack]
-		frames, _ := p.names.Stack(raw.User)
+		frames, _ := p.names.Stack(stacks[key.Stack].User)
 		for _, f := range frames {
 			one.functions = append(one.functions, f.Function)
 		}
@@ -346,6 +346,30 @@ func TestReason(t *testing.T) {
 		if got := reason(frames); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.stack, got, tt.want)
 		}
+	}
+}
+
+// TestGoroutinesAfterExec: what was said of a program is not said of the next one in its process.
+func TestGoroutinesAfterExec(t *testing.T) {
+	const times = 1000
+	p := startGoProgram(t, bpf.Options{}, buildGoroutines(t, false), "replace", fmt.Sprint(times))
+	if _, err := io.WriteString(p.in, "go\n"); err != nil {
+		t.Fatal(err)
+	}
+	p.expect("ready") // the next one
+	p.work()
+	calls := map[recording.Goroutine]uint64{}
+	for _, c := range p.weights() {
+		if c.kind == bpf.StackSocket {
+			calls[c.goroutine] += c.Count
+		}
+	}
+	want := map[recording.Goroutine]uint64{{ID: 1, Entry: "runtime.main"}: 5, {}: 2 * times}
+	if !maps.Equal(calls, want) {
+		t.Errorf("calls by goroutine: %+v, want %+v", calls, want)
+	}
+	if lost := p.losses(); len(lost) > 0 {
+		t.Errorf("lost: %v", lost)
 	}
 }
 
