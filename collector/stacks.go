@@ -104,18 +104,45 @@ func (w *Watch) settle(weights map[bpf.WeightKey]bpf.Weight) {
 			rest[key.Tid] = off
 		}
 	}
-	for _, off := range rest {
-		if off.blocked == 0 && off.runnable == 0 {
+	for tid, off := range rest {
+		off.add(weights)
+		excess := offCPU{blocked: max(-off.blocked, 0), runnable: max(-off.runnable, 0)}
+		if excess == (offCPU{}) {
 			continue
 		}
-		weight := weights[off.last]
-		if off.blocked > 0 || off.runnable > 0 {
-			weight.Count++
+		excess.takeFrom(weights, off.last)
+		for key := range weights {
+			if key.Tid == tid && key.Kind == bpf.StackOffCPU {
+				excess.takeFrom(weights, key)
+			}
 		}
-		weight.Amount = uint64(max(int64(weight.Amount)+off.blocked, 0))
-		weight.Other = uint64(max(int64(weight.Other)+off.runnable, 0))
-		weights[off.last] = weight
 	}
+}
+
+// add charges what is more than nothing.
+func (o offCPU) add(weights map[bpf.WeightKey]bpf.Weight) {
+	if o.blocked <= 0 && o.runnable <= 0 {
+		return
+	}
+	weight := weights[o.last]
+	weight.Count++
+	weight.Amount += uint64(max(o.blocked, 0))
+	weight.Other += uint64(max(o.runnable, 0))
+	weights[o.last] = weight
+}
+
+// takeFrom takes back from a weight as much as it has.
+func (o *offCPU) takeFrom(weights map[bpf.WeightKey]bpf.Weight, key bpf.WeightKey) {
+	weight, ok := weights[key]
+	if !ok {
+		return
+	}
+	blocked, runnable := min(o.blocked, int64(weight.Amount)), min(o.runnable, int64(weight.Other))
+	weight.Amount -= uint64(blocked)
+	weight.Other -= uint64(runnable)
+	o.blocked -= blocked
+	o.runnable -= runnable
+	weights[key] = weight
 }
 
 // namer turns what the kernel side charged into stacks with names.

@@ -98,6 +98,7 @@ func buildTestdata(t *testing.T, name, cgo string, args ...string) string {
 
 // played is the program, watched and ended.
 type played struct {
+	ready  func(pid int) // if not nil, called when the program stands at its gate
 	truth  truth
 	trial  *recording.Trial
 	stacks []recording.Stack
@@ -156,6 +157,9 @@ func (p *played) play(t *testing.T, cmd *exec.Cmd, through func(first string, ne
 		t.Fatal(err)
 	}
 	next() // ready
+	if p.ready != nil {
+		p.ready(cmd.Process.Pid)
+	}
 	if err := w.Gate(step); err != nil {
 		t.Fatal(err)
 	}

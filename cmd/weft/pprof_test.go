@@ -30,7 +30,7 @@ func checkProfiles(t *testing.T, rec *recording.Recording) {
 		},
 	}
 	if builtWithCgo() {
-		functions["go-threads"]["threadcreate"] = "libc" // makes the threads then, and cuts their stacks
+		functions["go-threads"]["threadcreate"] = "clone3" // libc makes the threads then, and cuts their stacks
 	}
 	for model, known := range functions {
 		p, err := rec.Profile(model)
