@@ -88,7 +88,7 @@ static __noinline void weight_add(const struct weight_key *key, const struct wei
 	weight = bpf_map_lookup_elem(table, key);
 	if (!weight) {
 		bpf_map_update_elem(table, key, &none, BPF_NOEXIST);
-		thread_note(key);
+		thread_note_again(key);
 		weight = bpf_map_lookup_elem(table, key);
 		if (!weight) {
 			lose(LOSS_WEIGHT_FULL);
@@ -179,14 +179,15 @@ static __always_inline struct weight_key key_of(struct task_struct *task, __u64 
 	return key;
 }
 
-/* Charges to the stack of the current thread. */
-static __always_inline void stack_charge(void *ctx, struct task_struct *task, __u32 buffer, enum stack_kind kind,
+/* Charges to the stack of the current thread, and gives its hash. */
+static __always_inline __u64 stack_charge(void *ctx, struct task_struct *task, __u32 buffer, enum stack_kind kind,
 					 const struct weight *by)
 {
 	struct weight_key key = key_of(task, stack_take(ctx, task, buffer));
 
 	key.kind = kind;
 	weight_add(&key, by);
+	return key.stack;
 }
 
 #endif

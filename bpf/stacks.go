@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -79,6 +80,7 @@ type stackTables struct {
 	known      map[uint64]Stack
 	collided   map[uint64]bool // hashes of more than one stack, from when that was seen
 	charged    map[WeightKey]Weight
+	pids       map[int]bool
 	full       uint64 // stacks that found no room in known
 	collisions uint64 // stacks with the hash of another one
 	refused    uint64 // weights that found no room in charged
@@ -103,6 +105,7 @@ func (t *stackTables) close() error { return errors.Join(t.stacks.close(), t.wei
 // forget drops what was read.
 func (t *stackTables) forget() {
 	t.known, t.collided, t.charged = map[uint64]Stack{}, map[uint64]bool{}, map[WeightKey]Weight{}
+	t.pids = map[int]bool{}
 	t.full, t.collisions, t.refused = 0, 0, 0
 }
 
@@ -149,6 +152,9 @@ func (t *stackTables) charge(key WeightKey, w Weight) {
 		t.refused += w.Count
 		return
 	}
+	if !ok && key.Pid != 0 {
+		t.pids[int(key.Pid)] = true
+	}
 	t.charged[key] = Weight{Count: sum.Count + w.Count, Amount: sum.Amount + w.Amount, Other: sum.Other + w.Other}
 }
 
@@ -177,6 +183,16 @@ func (p *Probes) DrainStacks() error {
 		return nil
 	}
 	return p.tables.drain()
+}
+
+// StackPIDs gives the processes whose stacks were drained so far in the session.
+func (p *Probes) StackPIDs() []int {
+	if p.tables == nil {
+		return nil
+	}
+	p.tables.mu.Lock()
+	defer p.tables.mu.Unlock()
+	return slices.Collect(maps.Keys(p.tables.pids))
 }
 
 // Stacks gives the distinct stacks of the session by hash, and what was charged to them. A weight whose stack could not

@@ -10,14 +10,6 @@
 
 #include <bpf/bpf_tracing.h>
 
-/* The hash of the stack that was charged last. */
-static __always_inline __u64 stack_taken(__u32 buffer)
-{
-	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
-
-	return stack && stack->len ? stack->hash : 0;
-}
-
 static __always_inline void process_gone(__u32 pid)
 {
 	bpf_map_delete_elem(&targets, &pid);
@@ -56,8 +48,7 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 	if (collect_stacks && watched) {
 		struct weight one = { .count = 1 };
 
-		stack_charge(0, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
-		thread->made_stack = stack_taken(0);
+		thread->made_stack = stack_charge(0, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
 	}
 	return 0;
 }

@@ -23,7 +23,7 @@ func (w *Watch) collect() error {
 	return errors.Join(
 		w.collectThreads(all.threads), w.collectSched(all.threads), w.collectSockets(all), w.collectCurves(),
 		w.collectMemory(),
-		w.collectStacks(), w.collectMaking(all.threads), w.collectLosses(),
+		w.collectStacks(all.threads), w.collectLosses(),
 	)
 }
 

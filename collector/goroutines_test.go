@@ -302,7 +302,8 @@ func TestThreadsOfGo(t *testing.T) {
 		list = append(list, threadRecord(thread))
 	}
 	p.goroutines.made(list, threads, func(hash uint64) []recording.Frame {
-		frames, _ := p.names.Stack(stacks[hash].User)
+		raw := stacks[hash]
+		frames, _ := p.names.Stack(raw.User)
 		return frames
 	})
 	reasons, keepers := map[string]int{}, map[uint64]bool{}

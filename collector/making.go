@@ -38,22 +38,6 @@ func reason(frames []recording.Frame) string {
 	return ""
 }
 
-// collectMaking says of the threads why they were made. It comes after collectStacks.
-func (w *Watch) collectMaking(threads []bpf.Thread) error {
-	if w.gos == nil {
-		return nil
-	}
-	stacks, _, err := w.c.probes.Stacks()
-	if err != nil {
-		return err
-	}
-	w.gos.made(w.trial.Threads.List, threads, func(hash uint64) []recording.Frame {
-		frames, _ := w.names.Stack(stacks[hash].User)
-		return frames
-	})
-	return nil
-}
-
 // made says of the threads in a list why and for which goroutine the runtime made them. The threads are those that the
 // list was made of, in any order; stack names the stack of a hash, empty where it is not known.
 func (g *goroutines) made(list []recording.Thread, threads []bpf.Thread, stack func(hash uint64) []recording.Frame) {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/weft-profiler/weft/bpf"
 	"github.com/weft-profiler/weft/collector/recording"
-	"github.com/weft-profiler/weft/collector/symbols"
 )
 
 // drainStacksEvery is at which of the ring's drains the stacks are read too.
@@ -28,7 +27,7 @@ var kinds = map[bpf.StackKind]string{
 func (w *Watch) Stacks() []recording.Stack { return w.stacks }
 
 // collectStacks names the stacks while the process and its mappings are still there. It comes after collectSched.
-func (w *Watch) collectStacks() error {
+func (w *Watch) collectStacks(threads []bpf.Thread) error {
 	if !w.c.stacks || w.names == nil {
 		return nil
 	}
@@ -47,11 +46,14 @@ func (w *Watch) collectStacks() error {
 	if _, err := w.c.kernelNames(); err != nil {
 		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "names of the kernel's functions", Reason: err.Error()})
 	}
+	w.lookAtOthers()
 	n := w.newNamer(stacks)
-	defer n.close()
 	for key, weight := range weights {
 		w.stacks = append(w.stacks, n.stacks(key, weight)...)
 	}
+	w.gos.made(w.trial.Threads.List, threads, func(hash uint64) []recording.Frame {
+		return n.name(bpf.WeightKey{Stack: hash, Pid: uint32(w.trial.PID), Kind: bpf.StackThreadCreate}).frames
+	})
 	return nil
 }
 
@@ -122,7 +124,6 @@ type namer struct {
 	raw     map[uint64]bpf.Stack
 	threads map[int]string
 	named   map[namedKey]named
-	others  map[int]*symbols.Process // descendants; nil of one that is gone
 }
 
 type namedKey struct {
@@ -137,19 +138,11 @@ type named struct {
 }
 
 func (w *Watch) newNamer(raw map[uint64]bpf.Stack) *namer {
-	n := &namer{w: w, raw: raw, threads: map[int]string{}, named: map[namedKey]named{}, others: map[int]*symbols.Process{}}
+	n := &namer{w: w, raw: raw, threads: map[int]string{}, named: map[namedKey]named{}}
 	for _, t := range w.trial.Threads.List {
 		n.threads[t.TID] = t.Name
 	}
 	return n
-}
-
-func (n *namer) close() {
-	for _, p := range n.others {
-		if p != nil {
-			p.Close()
-		}
-	}
 }
 
 // stacks gives what one weight comes to: time off the CPU is told apart by what was waited for.
@@ -223,19 +216,7 @@ func (n *namer) user(pid int, addresses []uint64) ([]recording.Frame, bool) {
 	if pid == n.w.trial.PID {
 		return n.w.names.Stack(addresses)
 	}
-	process, known := n.others[pid]
-	if !known {
-		process, _ = n.w.c.symbols.Process(pid)
-		n.others[pid] = process
-	}
-	if process != nil {
-		return process.Stack(addresses)
-	}
-	var frames []recording.Frame
-	for _, address := range addresses {
-		frames = append(frames, recording.Frame{Function: fmt.Sprintf("process %d gone+%#x", pid, address)})
-	}
-	return frames, true
+	return n.w.others.Stack(pid, addresses)
 }
 
 // values reads a weight as its kind means it: see enum stack_kind in contract.h.

@@ -3,6 +3,7 @@ package collector
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -73,13 +74,7 @@ func TestStacksAreTrue(t *testing.T) {
 			if _, err := exec.LookPath("gcc"); err != nil && build.cgo == "1" {
 				t.Skipf("cgo needs a C compiler: %v", err)
 			}
-			bin := filepath.Join(t.TempDir(), "truth")
-			cmd := exec.Command("go", append(append([]string{"build", "-o", bin}, build.args...), "./testdata/truth")...)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED="+build.cgo)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("build: %v\n%s", err, out)
-			}
-			p := playTruth(t, bin)
+			p := playTruth(t, buildTestdata(t, "truth", build.cgo, build.args...))
 			p.checkNaps(t)
 			p.checkBytes(t)
 			p.checkAsks(t)
@@ -87,6 +82,18 @@ func TestStacksAreTrue(t *testing.T) {
 			p.checkTotals(t)
 		})
 	}
+}
+
+// buildTestdata builds one of the programs in testdata.
+func buildTestdata(t *testing.T, name, cgo string, args ...string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), name)
+	cmd := exec.Command("go", append(append([]string{"build", "-o", bin}, args...), "./testdata/"+name)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return bin
 }
 
 // played is the program, watched and ended.
@@ -98,12 +105,29 @@ type played struct {
 
 func playTruth(t *testing.T, bin string) *played {
 	t.Helper()
+	p := &played{}
+	p.play(t, exec.Command(bin), func(first string, next func() string, step func() error) {
+		for line := first; ; line = next() {
+			if err := json.Unmarshal([]byte(line), &p.truth); err == nil {
+				return
+			}
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	return p
+}
+
+// play watches a program from its start. At its first line it stands at its gate: it gets a line, and through talks with
+// it up to its last line, at which it waits.
+func (p *played) play(t *testing.T, cmd *exec.Cmd, through func(first string, next func() string, step func() error)) {
+	t.Helper()
 	c, err := Open(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	cmd := exec.Command(bin)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -120,10 +144,10 @@ func playTruth(t *testing.T, bin string) *played {
 		}
 		return lines.Text()
 	}
-	p := &played{trial: &recording.Trial{Number: 1}}
+	step := func() error { _, err := io.WriteString(in, "go\n"); return err }
+	p.trial = &recording.Trial{Number: 1}
 	w, err := c.Watch(p.trial, true, func() (int, error) {
-		err := cmd.Start()
-		if err != nil {
+		if err := cmd.Start(); err != nil {
 			return 0, err
 		}
 		return cmd.Process.Pid, nil
@@ -132,31 +156,16 @@ func playTruth(t *testing.T, bin string) *played {
 		t.Fatal(err)
 	}
 	next() // ready
-	step := func() error { _, err := io.WriteString(in, "go\n"); return err }
 	if err := w.Gate(step); err != nil {
 		t.Fatal(err)
 	}
-	for line := next(); !strings.HasPrefix(line, "{"); line = next() {
-		if err := step(); err != nil {
-			t.Fatal(err)
-		}
-		if line == "threads" && !slices.Contains([]string{"cgo"}, filepath.Base(t.Name())) || line == "c-nap" {
-			line = next()
-			if err := json.Unmarshal([]byte(line), &p.truth); err != nil {
-				t.Fatalf("%v: %s", err, line)
-			}
-			break
-		}
-	}
+	through(next(), next, step)
 	if err := w.Done(); err != nil {
 		t.Fatal(err)
 	}
 	p.stacks = w.Stacks()
 	in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := errors.Join(cmd.Wait(), w.Close()); err != nil {
 		t.Error(err)
 	}
 	for _, l := range p.trial.Lost {
@@ -165,7 +174,6 @@ func playTruth(t *testing.T, bin string) *played {
 	for _, m := range p.trial.Missing {
 		t.Errorf("missing %+v", m)
 	}
-	return p
 }
 
 // through sums the values of one kind over the stacks that pass a function of the program's.

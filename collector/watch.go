@@ -27,6 +27,7 @@ type Watch struct {
 	c      *Collector
 	trial  *recording.Trial
 	names  *symbols.Process // for profiled trials
+	others *symbols.Group   // its descendants, likewise
 	gos    *goroutines      // of the process in profiled trials, nil where it is not Go's
 	stacks []recording.Stack
 	off    map[uint32]offCPU // by tid, for profiled trials
@@ -107,16 +108,6 @@ func (w *Watch) Gate(open func() error) error {
 	if err := w.snapshot(recording.AtGate, 0); err != nil {
 		return err
 	}
-	if w.c.stacks {
-		names, err := w.c.symbols.Process(w.trial.PID)
-		if err != nil {
-			return fmt.Errorf("read mappings: %w", err)
-		}
-		w.names = names
-		if w.gos, err = watchGoroutines(w.c.probes, names, w.trial.PID); err != nil {
-			w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
-		}
-	}
 	if err := w.baseline(); err != nil {
 		return err
 	}
@@ -142,6 +133,9 @@ func (w *Watch) baseline() error {
 	if err != nil {
 		return err
 	}
+	if err := w.lookForNames(); err != nil {
+		return err
+	}
 	w.startDrain()
 	w.atGate.switches = w.switchesOf(all.threads)
 	if w.atGate.cpuNS, err = cpuTime(w.trial.PID); err != nil {
@@ -150,6 +144,22 @@ func (w *Watch) baseline() error {
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
 	w.atGate.load, err = readLoad(w.c.proc)
 	return err
+}
+
+// lookForNames prepares for the names of stacks. The drain stands still meanwhile.
+func (w *Watch) lookForNames() error {
+	if !w.c.stacks {
+		return nil
+	}
+	var err error
+	if w.names, err = w.c.symbols.Process(w.trial.PID); err != nil {
+		return fmt.Errorf("read mappings: %w", err)
+	}
+	w.others = w.c.symbols.NewGroup()
+	if w.gos, err = watchGoroutines(w.c.probes, w.names, w.trial.PID); err != nil {
+		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
+	}
+	return nil
 }
 
 // Held reads /proc while the origin holds the answers to so many requests.
@@ -190,7 +200,7 @@ func (w *Watch) Close() error {
 	if w.names == nil {
 		return err
 	}
-	return errors.Join(err, w.names.Close())
+	return errors.Join(err, w.names.Close(), w.others.Close())
 }
 
 func (w *Watch) startDrain() {
@@ -225,9 +235,23 @@ func (w *Watch) drain() {
 	}
 }
 
-// drainStacks reads the stacks, then who ran: see bpf.Probes.TakeGoroutines.
+// drainStacks reads the stacks, then who ran (see bpf.Probes.TakeGoroutines), and looks at the descendants while they
+// are there.
 func (w *Watch) drainStacks() error {
-	return errors.Join(w.c.probes.DrainStacks(), w.gos.take(w.c.probes))
+	err := errors.Join(w.c.probes.DrainStacks(), w.gos.take(w.c.probes))
+	w.lookAtOthers()
+	return err
+}
+
+func (w *Watch) lookAtOthers() {
+	if w.others == nil {
+		return
+	}
+	for _, pid := range w.c.probes.StackPIDs() {
+		if pid != w.trial.PID {
+			w.others.Look(pid)
+		}
+	}
 }
 
 func (w *Watch) threadGone(t bpf.Thread) {

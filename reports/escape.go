@@ -13,7 +13,7 @@ import (
 // the terminal (control characters, escape sequences, marks of writing direction, invalid UTF-8) is shown as
 // Go quotes it, and so is the backslash, so that nothing can pose as quoted.
 func escapeTerminal(s string) string {
-	if isPlainASCII(s, `\`) {
+	if isOf(s, &plainTerminal) {
 		return s
 	}
 	var b strings.Builder
@@ -35,11 +35,20 @@ func escapeTerminal(s string) string {
 	return b.String()
 }
 
-// isPlainASCII says that a string is of printable ASCII without some of its characters: nearly all names are, and there
-// are many.
-func isPlainASCII(s, without string) bool {
+// asciiWithout is the printable characters of ASCII without some.
+func asciiWithout(some string) (set [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		set[c] = !strings.ContainsRune(some, c)
+	}
+	return set
+}
+
+// Nearly all names are of these characters, which need no escaping, and there are many names.
+var plainTerminal, plainXML = asciiWithout(`\`), asciiWithout(`<>&'"`)
+
+func isOf(s string, set *[256]bool) bool {
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' || strings.IndexByte(without, s[i]) >= 0 {
+		if !set[s[i]] {
 			return false
 		}
 	}
@@ -75,7 +84,7 @@ func escapeXML(s string) string {
 
 // xmlText escapes what is escaped for a terminal already, so that it could be cut to a width.
 func xmlText(s string) string {
-	if isPlainASCII(s, `<>&'"`) {
+	if isOf(s, &plainXML) {
 		return s
 	}
 	var b bytes.Buffer

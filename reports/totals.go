@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/weft-profiler/weft/collector/recording"
 )
@@ -32,6 +34,8 @@ func (t *Total) String() string {
 		return fmt.Sprintf("The stacks add up to the counter of %s.", t.noun)
 	case t.Counter == 0:
 		return fmt.Sprintf("The stacks have %s of %s, and the counter has none.", format(t.Unit, float64(t.Stacks)), t.noun)
+	case t.Stacks == 0:
+		return fmt.Sprintf("None of the %s is in a stack: %s.", t.noun, format(t.Unit, float64(t.Counter)))
 	case t.Stacks > t.Counter:
 		return fmt.Sprintf("The stacks have %s more %s than the counter.", formatShare(float64(t.Stacks-t.Counter)/float64(t.Counter)), t.noun)
 	}
@@ -131,13 +135,23 @@ func (v *View) totalOf(model, kind string) *Total {
 // totalsLines say of all models together which stacks add up, and then each difference.
 func totalsLines(v *View) []string {
 	equal := map[string]bool{}
-	var lines []string
+	var lines, none []string
+	lacking := map[string][]string{} // kinds without any stack: models
 	for _, t := range v.Totals() {
-		if t.Equal() {
+		switch {
+		case t.Equal():
 			equal[t.noun] = true
-			continue
+		case t.Stacks == 0:
+			if lacking[t.noun] == nil {
+				none = append(none, t.noun)
+			}
+			lacking[t.noun] = append(lacking[t.noun], t.Model)
+		default:
+			lines = append(lines, fmt.Sprintf("%s, %s: %s", t.Model, t.Kind, lowerFirst(t.String())))
 		}
-		lines = append(lines, fmt.Sprintf("%s of %s: %s", t.Kind, t.Model, lowerFirst(t.String())))
+	}
+	for _, noun := range none {
+		lines = append(lines, fmt.Sprintf("%s: none of the %s is in a stack.", strings.Join(lacking[noun], ", "), noun))
 	}
 	if len(equal) > 0 {
 		end := "."
@@ -149,14 +163,10 @@ func totalsLines(v *View) []string {
 	return lines
 }
 
+// lowerFirst makes a sentence follow a colon.
 func lowerFirst(s string) string {
-	if rest, ok := strings.CutPrefix(s, "The "); ok {
-		return "the " + rest
-	}
-	if rest, ok := strings.CutPrefix(s, "All "); ok {
-		return "all " + rest
-	}
-	return s
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(first)) + s[size:]
 }
 
 func offCPUCounter(t *recording.Trial) (int64, bool) {

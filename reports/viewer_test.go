@@ -18,11 +18,14 @@ import (
 func choose(t *testing.T, b *browser, id, value string) {
 	t.Helper()
 	eval[bool](t, b, fmt.Sprintf(`(async () => {
-	  const control = document.getElementById(%q), value = %q;
+	  const control = document.getElementById(%q), value = %q, at = (name) => document.getElementById("flame-" + name);
 	  if (control.type === "checkbox") control.checked = value === "on";
 	  else control.value = value;
 	  control.dispatchEvent(new Event(control.type === "search" ? "input" : "change", { bubbles: true }));
-	  await new Promise((done) => setTimeout(done, 80));
+	  const wanted = ["kind", "model", "other", "color"].map((n) => at(n).value).concat(at("top").checked, at("leaves").checked).join(" ");
+	  while (control.type !== "search" && control.id.startsWith("flame-") && document.getElementById("flame").dataset.shown !== wanted) {
+	    await new Promise((done) => setTimeout(done, 5));
+	  }
 	  return true;
 	})()`, id, value))
 }

@@ -49,11 +49,14 @@ function flameGraphs() {
     at("found").textContent = search.value.trim() === "" ? "" : `${formatShare(share)} matched, ${hits.size} ${hits.size === 1 ? "frame" : "frames"}`;
     return hits;
   };
+  const chosen = () => [kind, model, other, color].map((c) => c.value).concat(at("top").checked, at("leaves").checked).join(" ");
   const show = async (keep) => {
     near.disconnect();
-    const wanted = [find(model.value), other.value && find(other.value)];
-    await Promise.all(wanted.map(load));
-    if (wanted[0] === find(model.value) && wanted[1] === (other.value && find(other.value))) draw(keep); // else something else was chosen meanwhile
+    const wanted = chosen();
+    await Promise.all([find(model.value), other.value && find(other.value)].map(load));
+    if (wanted !== chosen()) return; // something else was chosen meanwhile
+    draw(keep);
+    place.dataset.shown = wanted; // for tests
   };
   const near = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && show(), { rootMargin: "300px" });
   near.observe(place);

@@ -1,0 +1,54 @@
+package collector
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
+
+// The samples of the CPU are shared out as the program's own clock says.
+func TestSamplesAreSharedOut(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for the probes")
+	}
+	var told struct {
+		Shares []struct {
+			Function string `json:"function"`
+			CPUNS    int64  `json:"cpu_ns"`
+		} `json:"shares"`
+		CPUNS int64 `json:"cpu_ns"`
+		NapNS int64 `json:"nap_ns"`
+		Sent  int64 `json:"sent"`
+	}
+	p := &played{}
+	p.play(t, exec.Command(buildTestdata(t, "hot", "0"), "-wait", "-for", "2s"), func(line string, _ func() string, _ func() error) {
+		if err := json.Unmarshal([]byte(line), &told); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+	})
+	hot := int64(0)
+	for _, s := range told.Shares {
+		hot += p.through(recording.KindCPU, s.Function).Samples
+	}
+	if hot < 1000 || len(told.Shares) != 5 {
+		t.Fatalf("%d samples of %d functions, want 1,000 of 5", hot, len(told.Shares))
+	}
+	for _, s := range told.Shares {
+		got := float64(p.through(recording.KindCPU, s.Function).Samples) / float64(hot)
+		want := float64(s.CPUNS) / float64(told.CPUNS)
+		t.Logf("%s has %.1f %% of %d samples, and %.1f %% of the CPU time", s.Function, 100*got, hot, 100*want)
+		// The error of a share of 40 % by 7,000 samples is 0.6 %; the rest is for a machine that others use too.
+		if got < want-0.04 || got > want+0.04 {
+			t.Errorf("%s has a share of %.3f, want %.3f", s.Function, got, want)
+		}
+	}
+	if nap := p.through(recording.KindOffCPU, "snooze"); nap.BlockedNS+nap.RunnableNS > told.NapNS || nap.BlockedNS < told.NapNS*9/10 {
+		t.Errorf("snooze was off the CPU for %d ns, of %d", nap.BlockedNS, told.NapNS)
+	}
+	if sent := p.through(recording.KindSocket, "chat").SentBytes; sent != told.Sent {
+		t.Errorf("chat sent %d bytes, want %d", sent, told.Sent)
+	}
+}
