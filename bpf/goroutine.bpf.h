@@ -43,10 +43,10 @@ struct running {
 
 /* The goroutine on the current thread. The thread's own g may be one of the runtime's, for its system stack or for
  * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
-static __always_inline bool running_read(struct running *running, struct task_struct *task, const struct go_runtime *runtime)
+static __always_inline bool running_read(struct running *running, struct task_struct *task,
+					 const struct go_runtime *runtime, __u64 *words)
 {
 	__u32 word = (runtime->g_goid - runtime->g_m) / 8;
-	__u64 words[G_WORDS];
 	__u64 g;
 
 	running->g = running->goid = 0;
@@ -54,7 +54,7 @@ static __always_inline bool running_read(struct running *running, struct task_st
 		return false;
 	if (!g) /* a thread made by C, or before its first instruction */
 		return true;
-	if (bpf_probe_read_user(words, sizeof(words), (void *)(g + runtime->g_m)))
+	if (bpf_probe_read_user(words, G_WORDS * sizeof(*words), (void *)(g + runtime->g_m)))
 		return false;
 	if (!words[0])
 		return true;
@@ -95,7 +95,7 @@ static __always_inline bool goroutine_list(const struct goroutine_key *key, __u6
 	return true;
 }
 
-/* Notes on the account of the thread whose it is. */
+/* Notes on the account of the thread which goroutine was the first on it, and which keeps it for itself. */
 static __always_inline void thread_note(struct task_struct *task, const struct running *running,
 					const struct go_runtime *runtime)
 {
@@ -112,65 +112,25 @@ static __always_inline void thread_note(struct task_struct *task, const struct r
 		thread->locked_goid = running->goid;
 }
 
-/* Notes a goroutine and its thread, at the first event of the two. */
-static __always_inline void goroutine_note(struct task_struct *task, const struct running *running,
-					   const struct go_runtime *runtime)
-{
-	__u64 both = running->goid ^ (__u64)task->pid << NOTED_TID;
-	struct goroutine_key key = { .goid = running->goid, .pid = task->tgid };
-	struct noted *all;
-	__u32 zero = 0;
-	__u64 *slot;
-
-	all = bpf_map_lookup_elem(&noted, &zero);
-	if (!all)
-		return;
-	slot = &all->slots[(running->goid + task->pid) % NOTED];
-	if (*slot == both)
-		return;
-	if (goroutine_list(&key, running->g, runtime))
-		*slot = both;
-	thread_note(task, running, runtime);
-}
-
-/* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. Not inlined: before Linux 6.13
- * a program and what it calls have 512 bytes of stack together, of which the words take a good part. */
-static __noinline __u64 goroutine_of(struct task_struct *task)
+/* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. There is room for G_WORDS at
+ * words: a program's stack has not. */
+static __always_inline __u64 goroutine_of(struct task_struct *task, __u64 *words)
 {
 	struct go_runtime *runtime = runtime_of(task);
 	struct running running;
 
 	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
 		return 0;
-	if (!running_read(&running, task, runtime)) {
+	if (!running_read(&running, task, runtime, words)) {
 		lose(LOSS_GOROUTINE_READ);
 		return 0;
 	}
-	if (running.goid && running.goid != GOID_SCHEDULER)
-		goroutine_note(task, &running, runtime);
-	return running.goid;
-}
-
-/* Looks at the thread once more, with the first weight of each stack: a goroutine may keep its thread later than at
- * their first event. Word by word, to save stack. */
-static __always_inline void thread_note_again(const struct weight_key *key)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct running running = {};
-	struct go_runtime *runtime;
-	__u64 at = 0;
-
-	if (!key->goid || key->goid == GOID_SCHEDULER || task->pid != key->tid)
-		return;
-	runtime = runtime_of(task);
-	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
-		return;
-	if (!user_word(&at, task->thread.fsbase + runtime->tls) || !at || !user_word(&at, at + runtime->g_m) || !at ||
-	    !user_word(&running.g, at + runtime->m_curg) || !running.g ||
-	    !user_word(&running.goid, running.g + runtime->g_goid))
-		return; /* what can't be read is counted by goroutine_of */
-	if (running.goid == key->goid) /* else it is on behalf of another */
+	key.goid = running.goid;
+	if (key.goid && key.goid != GOID_SCHEDULER) {
+		goroutine_note(&key, running.g, runtime);
 		thread_note(task, &running, runtime);
+	}
+	return key.goid;
 }
 
 #endif

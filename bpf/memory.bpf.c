@@ -183,9 +183,9 @@ static __always_inline void rss_charge(void *ctx, __u32 buffer, __u64 units)
 	struct weight by = { .count = 1, .amount = units << RSS_SHIFT };
 	struct weight_key key = {};
 
-	if (thread_of(task))
-		key = key_of(task, stack_take(ctx, task, buffer));
 	key.kind = STACK_RSS;
+	if (thread_of(task))
+		key_take(&key, ctx, task, buffer, STACK_RSS, 0);
 	weight_add(&key, &by);
 }
 

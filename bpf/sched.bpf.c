@@ -61,9 +61,7 @@ static __always_inline void off_begin(void *ctx, struct thread_time *time, struc
 	off_charge(time); /* it has not been seen to come on the CPU */
 	if (activity == ACTIVITY_NONE)
 		return;
-	time->off = key_of(task, stack_take(ctx, task, 0));
-	time->off.kind = STACK_OFFCPU;
-	time->off.wait = activity;
+	key_take(&time->off, ctx, task, 0, STACK_OFFCPU, activity);
 }
 
 /* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.

@@ -47,14 +47,14 @@ static __always_inline void count_thread(struct thread *thread, bool send, int r
 static __always_inline void charge_call(struct connection *connection, bool send, int ret, __u32 buffer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct weight_key key = key_of(task, stack_take(0, task, buffer));
+	struct weight_key key = {};
 	struct weight by = { .count = 1 };
 
 	if (send)
 		by.amount = ret;
 	else
 		by.other = ret;
-	key.kind = STACK_SOCKET;
+	key_take(&key, 0, task, buffer, STACK_SOCKET, 0);
 	weight_add(&key, &by);
 	key.kind = STACK_REPLYWAIT;
 	if (connection && ret && connection->side == (send ? SIDE_CLIENT : SIDE_SERVER))

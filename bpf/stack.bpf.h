@@ -88,7 +88,6 @@ static __noinline void weight_add(const struct weight_key *key, const struct wei
 	weight = bpf_map_lookup_elem(table, key);
 	if (!weight) {
 		bpf_map_update_elem(table, key, &none, BPF_NOEXIST);
-		thread_note_again(key);
 		weight = bpf_map_lookup_elem(table, key);
 		if (!weight) {
 			lose(LOSS_WEIGHT_FULL);
@@ -148,12 +147,8 @@ static __always_inline void stack_user(struct stack *stack, struct task_struct *
 
 /* Takes the stack of the current thread, with the kernel's frames where there is a context, and gives its hash: 0 where
  * there is none, which is counted. */
-static __always_inline __u64 stack_take(void *ctx, struct task_struct *task, __u32 buffer)
+static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task)
 {
-	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
-
-	if (!stack)
-		return 0;
 	stack->len = stack->kernel = 0;
 	if (ctx)
 		stack_kernel(ctx, stack);
@@ -166,26 +161,29 @@ static __always_inline __u64 stack_take(void *ctx, struct task_struct *task, __u
 	return stack_intern(stack);
 }
 
-/* The key of what the current thread, which `task` is, does from this stack. */
-static __always_inline struct weight_key key_of(struct task_struct *task, __u64 stack)
+/* Who does something from where: the current thread, which `task` is, its goroutine and its stack. */
+static __always_inline void key_take(struct weight_key *key, void *ctx, struct task_struct *task, __u32 buffer,
+				     enum stack_kind kind, __u32 wait)
 {
-	struct weight_key key = {
-		.stack = stack,
-		.goid = goroutine_of(task),
-		.pid = task->tgid,
-		.tid = task->pid,
-	};
+	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
 
-	return key;
+	if (!stack)
+		return;
+	key->stack = stack_take(ctx, stack, task);
+	key->goid = goroutine_of(task, stack->frames); /* they are in the table by now */
+	key->pid = task->tgid;
+	key->tid = task->pid;
+	key->kind = kind;
+	key->wait = wait;
 }
 
 /* Charges to the stack of the current thread, and gives its hash. */
 static __always_inline __u64 stack_charge(void *ctx, struct task_struct *task, __u32 buffer, enum stack_kind kind,
 					 const struct weight *by)
 {
-	struct weight_key key = key_of(task, stack_take(ctx, task, buffer));
+	struct weight_key key = {};
 
-	key.kind = kind;
+	key_take(&key, ctx, task, buffer, kind, 0);
 	weight_add(&key, by);
 	return key.stack;
 }

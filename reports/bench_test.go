@@ -32,12 +32,15 @@ func BenchmarkAllReports(b *testing.B) {
 		b.Errorf("%.2f s, at most %.2f", seconds, drawSeconds)
 	}
 	b.Logf("budget | drawing all reports from a recording with %d distinct stacks | %.2f s | %.2f s | %s | "+
-		"%d formats, of stacks every kind, the recording read from disk; mean of %d",
+		"%d formats, of stacks every kind, and who pays, the recording read from disk; mean of %d",
 		stacks, seconds, drawSeconds, verdict, len(Formats()), b.N)
 }
 
 func drawAll(b *testing.B, v *View) {
 	b.Helper()
+	if err := Draw(io.Discard, v, "text", Options{Top: 20}); err != nil {
+		b.Fatal(err)
+	}
 	for _, format := range Formats() {
 		kinds := []Kind{{}}
 		if format.NeedsKind {

@@ -10,6 +10,10 @@ import (
 // one file; what is smaller is drawn as one frame without a name, so that widths add up.
 const pageShare = 0.0002
 
+// mostNodes bounds a graph in the page: of one that has more, frames must have a greater share. Who makes stacks on
+// purpose could fill the page else.
+const mostNodes = 30_000
+
 // narrowName is what these are called.
 const narrowName = "[narrower frames]"
 
@@ -107,16 +111,20 @@ func flameFor(v *View, model, kind string) ([]byte, error) {
 }
 
 func newFlameData(v *View, s *stacks, g *flameGraph) *flameData {
-	d := &flameData{Title: escapeTerminal(s.kind.Title + ": " + s.model), Unit: s.kind.Unit, Count: len(g.trials), Names: []string{""}}
+	d := &flameData{Title: escapeTerminal(s.kind.Title + ": " + s.model), Unit: s.kind.Unit, Count: len(g.trials)}
 	if units, known := v.unitsOf(g.trials); known {
 		d.Units = units
 	}
-	w := flameWriter{flameData: d, graph: g, names: map[string]int64{"": 0}, frames: map[[5]int64]int64{}, least: pageShare * float64(g.total())}
-	w.node(nodeRange{0, len(g.stacks), 0})
+	share := pageShare
+	w := newFlameWriter(d, g, share)
+	for !w.node(nodeRange{0, len(g.stacks), 0}) {
+		share *= 4
+		w = newFlameWriter(d, g, share)
+	}
 	notes := flameNotes(v, s, g, 0, 0)
 	if w.narrow {
 		d.Least = w.least
-		notes = append(notes, note{text: fmt.Sprintf("Frames of less than %g %% of the total are drawn together, without their names: weft report --format svg has them.", 100*pageShare)})
+		notes = append(notes, note{text: fmt.Sprintf("Frames of less than %g %% of the total are drawn together, without their names: weft report --format svg has them.", 100*share)})
 	}
 	for _, n := range notes {
 		d.Notes = append(d.Notes, flameNote{escapeTerminal(n.text), n.loud})
@@ -134,14 +142,22 @@ type flameWriter struct {
 	narrow bool
 }
 
-// node writes a node and its callees. Those that are too narrow are one node without a name.
-func (w *flameWriter) node(n nodeRange) {
+func newFlameWriter(d *flameData, g *flameGraph, share float64) *flameWriter {
+	d.Names, d.Frames, d.Nodes = []string{""}, nil, nil
+	return &flameWriter{flameData: d, graph: g, names: map[string]int64{"": 0}, frames: map[[5]int64]int64{}, least: share * float64(g.total())}
+}
+
+// node writes a node and its callees. Those that are too narrow are one node without a name. It is false, and stops,
+// where there are too many.
+func (w *flameWriter) node(n nodeRange) bool {
 	g := w.graph
 	w.write(n.depth, w.frame(g.merged(n)), g.byTrial(n))
 	var rest []int64
 	for callee := range g.each(n) {
 		if float64(g.value(callee)) >= w.least {
-			w.node(callee)
+			if !w.node(callee) {
+				return false
+			}
 			continue
 		}
 		if rest == nil {
@@ -155,6 +171,7 @@ func (w *flameWriter) node(n nodeRange) {
 		w.narrow = true
 		w.write(n.depth+1, w.frame(frame{name: narrowName, made: true}), rest)
 	}
+	return len(w.Nodes) <= mostNodes*(2+len(g.trials))
 }
 
 func (w *flameWriter) write(depth int, frame int64, values []int64) {

@@ -21,6 +21,7 @@ func Folded(w io.Writer, v *View, opts Options) error {
 	if len(lines) == 0 {
 		return nothingOf(s)
 	}
+	v.totalsOf(s.model) // before the profile of another model is read
 	out := bufio.NewWriter(w)
 	if opts.CompareWith == "" {
 		for _, stack := range slices.Sorted(maps.Keys(lines)) {

@@ -10,6 +10,8 @@ import (
 	printing "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // What a browser makes of the page. A recording of nine models with everything there is, and names that try to act.
@@ -40,6 +42,15 @@ func TestHostilePageInBrowser(t *testing.T) {
 	b.open(t, url, "dark", 390, 844)
 	checkFits(t, b)
 	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
+	choose(t, b, "flame-kind", recording.KindHeap)
+	choose(t, b, "flame-other", "go-threads") // with itself: of one trial nothing is known
+	if got := textOf(t, b, "flame-legend") + textOf(t, b, "flame-notes"); !strings.Contains(got, "noise not known") || !strings.Contains(got, "1 and 1 profiled trials are too few") {
+		t.Errorf("of one trial it says %q", got)
+	}
+	for _, id := range []string{"flame-leaves", "flame-top"} {
+		choose(t, b, id, "on")
+	}
+	choose(t, b, "flame-search", "<script>")
 	if n := eval[int](t, b, `document.querySelectorAll("img, #flame script, [onerror], [onload], [onmouseover]").length`); n > 0 {
 		t.Errorf("%d elements made of names", n)
 	}

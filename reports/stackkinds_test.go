@@ -115,6 +115,30 @@ func TestNarrowFramesAreOne(t *testing.T) {
 	}
 }
 
+// However many stacks a program makes, the page gets a bounded number of frames, and no part of the total is missing.
+func TestPageFramesAreBounded(t *testing.T) {
+	var specs []stackSpec
+	for i := range 900 { // each is more than pageShare of the whole
+		spec := stackSpec{heap: 10}
+		for depth := range 60 {
+			spec.frames = append(spec.frames, fmt.Sprintf("f%d.%d", i, depth))
+		}
+		specs = append(specs, spec)
+	}
+	v := viewOf(t, specs)
+	s, err := stacksOf(v, Options{Kind: recording.KindHeap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newFlameData(v, s, newFlameGraph(s))
+	if nodes := len(d.Nodes) / (2 + d.Count); nodes > mostNodes || d.Least == 0 {
+		t.Errorf("%d frames, least %v", nodes, d.Least)
+	}
+	if last := d.Nodes[len(d.Nodes)-1]; d.Nodes[2] != 9000 || last != 9000 {
+		t.Errorf("the root is %d, the frames without a name %d, want 9000 each", d.Nodes[2], last)
+	}
+}
+
 // What the kernel maps for programs is theirs.
 func TestIsKernel(t *testing.T) {
 	for file, want := range map[string]bool{"[kernel]": true, "[nf_tables]": true, "[vdso]": false, "[vsyscall]": false, "/usr/bin/true": false, "": false} {

@@ -46,6 +46,7 @@ func SVG(w io.Writer, v *View, opts Options) error {
 	if g.total() == 0 {
 		return nothingOf(s)
 	}
+	v.totalsOf(s.model) // before the profile of another model is read
 	d := drawing{out: bufio.NewWriter(w), graph: g, unit: s.kind.Unit}
 	title := s.kind.Title + ": " + s.model
 	var more []note

@@ -67,6 +67,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		checkMemory(t, trial)
 	}
 	checkProfiles(t, rec)
+	checkStacks(t, rec)
 	checkKinds(t, rec)
 	checkPythonProfiles(t, rec)
 }
@@ -311,7 +312,7 @@ func checkFormats(t *testing.T, dir, cause string) {
 	for _, format := range reports.Formats() {
 		args := []string{"report", dir, "--format", format.Name}
 		if format.NeedsKind {
-			args = append(args, "--kind", recording.KindSocket)
+			args = append(args, "--kind", recording.KindHeap)
 		}
 		code, out, log := weft(t, args...)
 		if code != exitOK {

@@ -51,6 +51,23 @@ func checkProfiles(t *testing.T, rec *recording.Recording) {
 	}
 }
 
+// checkStacks holds what the stacks come to against what the kernel counted beside them.
+func checkStacks(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	compared := map[string]bool{}
+	for _, total := range reports.NewView(rec).Totals() {
+		compared[total.Kind] = true
+		if !total.Equal() {
+			t.Errorf("%s of %s in trials %v: %d in stacks, %d counted", total.Kind, total.Model, total.Trials, total.Stacks, total.Counter)
+		}
+	}
+	for _, kind := range []string{recording.KindOffCPU, recording.KindThreadCreate, recording.KindSocket, recording.KindReplyWait, recording.KindRSS} {
+		if !compared[kind] {
+			t.Errorf("no stack of %s was compared with a counter", kind)
+		}
+	}
+}
+
 func pprofSays(t *testing.T, path string, args ...string) string {
 	t.Helper()
 	args = append([]string{"tool", "pprof", "-symbolize=none"}, append(args, path)...)

@@ -103,7 +103,8 @@ function notes(place, data, title, more) {
 // legend says what the colors mean, of those that there are.
 function legend(place, nodes, comparison, by) {
   let keys = [];
-  if (comparison) keys = [["more3", "more, from 3x"], ["more2", "from 1.5x"], ["more1", "less than 1.5x"], ["same", "within the noise"], ["less1", "less"], ["less2", "from 1.5x"], ["less3", "from 3x"]];
+  if (comparison && !comparison.known) keys = [["same", "noise not known"]];
+  else if (comparison) keys = [["more3", "more, from 3x"], ["more2", "from 1.5x"], ["more1", "less than 1.5x"], ["same", "within the noise"], ["less1", "less"], ["less2", "from 1.5x"], ["less3", "from 3x"]];
   else if (by === "code") {
     const used = new Set(nodes.map(frameColors.code));
     keys = codeKinds.filter(([name]) => used.has(name));

@@ -95,7 +95,7 @@ class FlameView {
     if (!this.nodes.length) return;
     const focused = this.place.contains(document.activeElement), width = this.place.clientWidth;
     this.shown = this.visible(width - 2 * flameMargin);
-    const deepest = Math.max(...this.shown.map((f) => f.node.depth)), height = 2 * flameMargin + flameRow * (deepest + 1);
+    const deepest = this.shown.reduce((most, f) => Math.max(most, f.node.depth), 0), height = 2 * flameMargin + flameRow * (deepest + 1);
     const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": this.label });
     this.byGroup = new Map();
     for (const f of this.shown) {

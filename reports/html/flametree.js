@@ -39,8 +39,10 @@ function leavesFirst(data) {
       let node = callers.get(from.name);
       if (!node) {
         callers.set(from.name, (node = newNode(at, bare(from), own.map(() => 0))));
+        node.scheduler = from.scheduler;
         nodes.push(node);
       }
+      node.scheduler &&= from.scheduler;
       if (node.file !== from.file) node.file = "";
       if (node.line !== from.line) node.line = 0;
       node.code &= from.code;

@@ -1,0 +1,171 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// Top draws who pays, by function, for a person at a terminal: opts.Top functions a model, of opts.Model or of all.
+func Top(w io.Writer, v *View, opts Options) error {
+	var several severalError
+	if _, err := profiledModel(v, opts.Model); err != nil && !errors.As(err, &several) {
+		return err
+	}
+	var models []string
+	for _, m := range v.Models {
+		if m.Profiled && (opts.Model == "" || opts.Model == m.Name) {
+			models = append(models, m.Name)
+		}
+	}
+	var b strings.Builder
+	for _, model := range models {
+		list, err := newPayers(v, model, opts.Top)
+		if err != nil {
+			return fmt.Errorf("who pays in %s: %w", model, err)
+		}
+		if list == nil {
+			fmt.Fprintf(&b, "%s: its profile is empty.\n\n", escapeTerminal(model))
+			continue
+		}
+		list.text(&b, v, painter(opts.Color))
+	}
+	about := strings.Builder{}
+	writeLines(&about, payersAbout)
+	_, err := io.WriteString(w, b.String()+about.String())
+	return err
+}
+
+// text draws one model's table, at most terminalWidth wide: names are cut in the middle.
+func (p *payers) text(b *strings.Builder, v *View, paint func(...text.Color) decorate) {
+	of := "one profiled trial"
+	if p.Trials > 1 {
+		of = fmt.Sprintf("mean of %d profiled trials", p.Trials)
+	}
+	title := fmt.Sprintf("Who pays in %s, with callees: %s", escapeTerminal(p.Model), of)
+	if bold := paint(text.Bold); bold != nil {
+		title = bold(title)
+	}
+	b.WriteString(title + "\n")
+	for _, t := range v.totalsOf(p.Model) {
+		if !t.Equal() {
+			writeLines(b, "! "+t.Kind+": "+lowerFirst(t.String()))
+		}
+	}
+	cells := append(p.headers(), p.cells(payer{Name: rootName, Total: p.Totals}))
+	for _, row := range p.Rows {
+		cells = append(cells, p.cells(row))
+	}
+	room := terminalWidth
+	for k := range p.Kinds {
+		widest := 0
+		for _, row := range cells {
+			widest = max(widest, text.StringWidth(row[k+1]))
+		}
+		room -= widest + 1
+	}
+	t := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", ""
+	style.Format = table.FormatOptions{}
+	t.SetStyle(style)
+	t.SuppressTrailingSpaces()
+	var configs []table.ColumnConfig
+	for k := range p.Kinds {
+		configs = append(configs, table.ColumnConfig{Number: k + 2, Align: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	for _, row := range cells {
+		line := table.Row{fitMiddle(row[0], room)}
+		for _, cell := range row[1:] {
+			line = append(line, " "+cell)
+		}
+		t.AppendRow(line)
+	}
+	b.WriteString(t.Render() + "\n")
+	if p.Dropped > 0 {
+		fmt.Fprintf(b, "and %s more\n", plural(int64(p.Dropped), "function"))
+	}
+	b.WriteString("\n")
+}
+
+// headers are the two lines above the figures.
+func (p *payers) headers() [][]string {
+	rows := [][]string{{"FUNCTION"}, {""}}
+	for _, kind := range p.Kinds {
+		first, second, _ := strings.Cut(kind.Column, " ")
+		rows[0], rows[1] = append(rows[0], first), append(rows[1], second)
+	}
+	return rows
+}
+
+func (p *payers) cells(f payer) []string {
+	row := []string{escapeTerminal(f.Name)}
+	for k, kind := range p.Kinds {
+		cell := "-"
+		if f.Total[k] > 0 {
+			cell = format(kind.Unit, f.Total[k])
+		}
+		row = append(row, cell)
+	}
+	return row
+}
+
+// fitMiddle cuts a name in its middle: packages differ at the beginning, functions at the end, which has more room.
+func fitMiddle(name string, columns int) string {
+	if text.StringWidth(name) <= columns {
+		return name
+	}
+	runes := []rune(name)
+	head, tail := 0, len(runes)
+	for room := (columns - 1) * 3 / 5; tail > 0 && text.StringWidth(string(runes[tail-1:])) <= room; {
+		tail--
+	}
+	for room := columns - 1 - text.StringWidth(string(runes[tail:])); head < tail && text.StringWidth(string(runes[:head+1])) <= room; {
+		head++
+	}
+	return string(runes[:head]) + "…" + string(runes[tail:])
+}
+
+// writeLines escapes and breaks a text at the terminal's width.
+func writeLines(b *strings.Builder, sentence string) {
+	for _, line := range wrap(escapeTerminal(sentence), "  ") {
+		b.WriteString(line + "\n")
+	}
+}
+
+// payerFigure is one figure of the page's table.
+type payerFigure struct {
+	Sort string // the raw figure, "" where there is none
+	Text string
+	Self string // "" where it has no part of its own
+}
+
+// Figures are a function's, by kind.
+func (p *payers) Figures(f payer) []payerFigure {
+	list := make([]payerFigure, len(p.Kinds))
+	for k, kind := range p.Kinds {
+		if f.Total[k] > 0 {
+			list[k] = payerFigure{Sort: strconv.FormatFloat(f.Total[k], 'g', -1, 64), Text: format(kind.Unit, f.Total[k])}
+			if f.Self[k] > 0 {
+				list[k].Self = format(kind.Unit, f.Self[k])
+			}
+		}
+	}
+	return list
+}
+
+// TotalsText is what all stacks of a trial come to, by kind.
+func (p *payers) TotalsText() string {
+	var parts []string
+	for k, kind := range p.Kinds {
+		parts = append(parts, format(kind.Unit, p.Totals[k])+" "+kind.Noun)
+	}
+	return strings.Join(parts, ", ")
+}
