@@ -77,22 +77,29 @@ static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g,
 	       (!runtime->g_parent || user_word(&goroutine->parent, g + runtime->g_parent));
 }
 
-/* Lists what is told of a goroutine; false where it can't be. */
-static __always_inline bool goroutine_list(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
+/* Notes what is told of a goroutine, at its first event. */
+static __always_inline void goroutine_note(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
 {
+	__u64 self = key->goid ^ (__u64)key->pid << NOTED_PID;
 	struct goroutine goroutine = {};
+	struct noted *all;
+	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(&goroutines, key))
-		return true;
-	if (!goroutine_read(&goroutine, g, runtime)) {
-		lose(LOSS_GOROUTINE_READ);
-		return false;
+	all = bpf_map_lookup_elem(&noted, &zero);
+	if (!all || all->slots[key->goid % NOTED] == self)
+		return;
+	if (!bpf_map_lookup_elem(&goroutines, key)) {
+		if (!goroutine_read(&goroutine, g, runtime)) {
+			lose(LOSS_GOROUTINE_READ);
+			return;
+		}
+		if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) &&
+		    !bpf_map_lookup_elem(&goroutines, key)) {
+			lose(LOSS_GOROUTINES);
+			return;
+		}
 	}
-	if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key)) {
-		lose(LOSS_GOROUTINES);
-		return false;
-	}
-	return true;
+	all->slots[key->goid % NOTED] = self;
 }
 
 /* Notes on the account of the thread which goroutine was the first on it, and which keeps it for itself. */
@@ -117,6 +124,7 @@ static __always_inline void thread_note(struct task_struct *task, const struct r
 static __always_inline __u64 goroutine_of(struct task_struct *task, __u64 *words)
 {
 	struct go_runtime *runtime = runtime_of(task);
+	struct goroutine_key key = { .pid = task->tgid };
 	struct running running;
 
 	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
