@@ -383,10 +383,11 @@ struct goroutine {
 	__u64 parent;   /* goid of the goroutine that made it, 0: not known */
 };
 
-/* Value of `noted`: goroutines that are in the table `goroutines`, or were taken from it, by the goid's low bits. Each as
- * goid ^ pid << NOTED_PID: pids have 22 bits, and a program takes years to make 2^40 goroutines. */
+/* Value of `noted`: the goroutines that are in the table `goroutines`, or were taken from it, and the threads that they
+ * ran on, by the low bits of the sum of goid and tid. Each as goid ^ tid << NOTED_TID: tids have 22 bits, and a program
+ * takes years to make 2^40 goroutines. */
 #define NOTED 4096
-#define NOTED_PID 40
+#define NOTED_TID 40
 struct noted {
 	__u64 slots[NOTED];
 };

@@ -77,29 +77,22 @@ static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g,
 	       (!runtime->g_parent || user_word(&goroutine->parent, g + runtime->g_parent));
 }
 
-/* Notes what is told of a goroutine, at its first event. */
-static __always_inline void goroutine_note(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
+/* Lists what is told of a goroutine; false where it can't be. */
+static __always_inline bool goroutine_list(const struct goroutine_key *key, __u64 g, const struct go_runtime *runtime)
 {
-	__u64 self = key->goid ^ (__u64)key->pid << NOTED_PID;
 	struct goroutine goroutine = {};
-	struct noted *all;
-	__u32 zero = 0;
 
-	all = bpf_map_lookup_elem(&noted, &zero);
-	if (!all || all->slots[key->goid % NOTED] == self)
-		return;
-	if (!bpf_map_lookup_elem(&goroutines, key)) {
-		if (!goroutine_read(&goroutine, g, runtime)) {
-			lose(LOSS_GOROUTINE_READ);
-			return;
-		}
-		if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) &&
-		    !bpf_map_lookup_elem(&goroutines, key)) {
-			lose(LOSS_GOROUTINES);
-			return;
-		}
+	if (bpf_map_lookup_elem(&goroutines, key))
+		return true;
+	if (!goroutine_read(&goroutine, g, runtime)) {
+		lose(LOSS_GOROUTINE_READ);
+		return false;
 	}
-	all->slots[key->goid % NOTED] = self;
+	if (bpf_map_update_elem(&goroutines, key, &goroutine, BPF_NOEXIST) && !bpf_map_lookup_elem(&goroutines, key)) {
+		lose(LOSS_GOROUTINES);
+		return false;
+	}
+	return true;
 }
 
 /* Notes on the account of the thread which goroutine was the first on it, and which keeps it for itself. */
@@ -119,12 +112,32 @@ static __always_inline void thread_note(struct task_struct *task, const struct r
 		thread->locked_goid = running->goid;
 }
 
+/* Notes a goroutine and its thread, at the first event of the two. */
+static __always_inline void goroutine_note(struct task_struct *task, const struct running *running,
+					   const struct go_runtime *runtime)
+{
+	__u64 both = running->goid ^ (__u64)task->pid << NOTED_TID;
+	struct goroutine_key key = { .goid = running->goid, .pid = task->tgid };
+	struct noted *all;
+	__u32 zero = 0;
+	__u64 *slot;
+
+	all = bpf_map_lookup_elem(&noted, &zero);
+	if (!all)
+		return;
+	slot = &all->slots[(running->goid + task->pid) % NOTED];
+	if (*slot == both)
+		return;
+	if (goroutine_list(&key, running->g, runtime))
+		*slot = both;
+	thread_note(task, running, runtime);
+}
+
 /* The goid of the goroutine on the current thread, which `task` is; see struct weight_key. There is room for G_WORDS at
  * words: a program's stack has not. */
 static __always_inline __u64 goroutine_of(struct task_struct *task, __u64 *words)
 {
 	struct go_runtime *runtime = runtime_of(task);
-	struct goroutine_key key = { .pid = task->tgid };
 	struct running running;
 
 	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
@@ -133,12 +146,31 @@ static __always_inline __u64 goroutine_of(struct task_struct *task, __u64 *words
 		lose(LOSS_GOROUTINE_READ);
 		return 0;
 	}
-	key.goid = running.goid;
-	if (key.goid && key.goid != GOID_SCHEDULER) {
-		goroutine_note(&key, running.g, runtime);
+	if (running.goid && running.goid != GOID_SCHEDULER)
+		goroutine_note(task, &running, runtime);
+	return running.goid;
+}
+
+/* Looks at the thread once more, with the first weight of each stack: a goroutine may keep its thread later than at
+ * their first event. */
+static __always_inline void thread_note_again(const struct weight_key *key)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct running running = {};
+	struct go_runtime *runtime;
+	__u64 at = 0;
+
+	if (!key->goid || key->goid == GOID_SCHEDULER || task->pid != key->tid)
+		return;
+	runtime = runtime_of(task);
+	if (!runtime || !bpf_core_field_exists(task->thread.fsbase))
+		return;
+	if (!user_word(&at, task->thread.fsbase + runtime->tls) || !at || !user_word(&at, at + runtime->g_m) || !at ||
+	    !user_word(&running.g, at + runtime->m_curg) || !running.g ||
+	    !user_word(&running.goid, running.g + runtime->g_goid))
+		return; /* what can't be read is counted by goroutine_of */
+	if (running.goid == key->goid) /* else it is on behalf of another */
 		thread_note(task, &running, runtime);
-	}
-	return key.goid;
 }
 
 #endif

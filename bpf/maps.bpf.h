@@ -125,7 +125,7 @@ struct {
 	__type(value, struct goroutine);
 } goroutines SEC(".maps");
 
-/* 0 → the last goroutines that were noted. It is looked up in a fifth of the time of the hash. */
+/* 0 → the goroutines and their threads that were noted last. It is looked up in a fifth of the time of the hash. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

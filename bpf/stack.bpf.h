@@ -88,6 +88,7 @@ static __noinline void weight_add(const struct weight_key *key, const struct wei
 	weight = bpf_map_lookup_elem(table, key);
 	if (!weight) {
 		bpf_map_update_elem(table, key, &none, BPF_NOEXIST);
+		thread_note_again(key);
 		weight = bpf_map_lookup_elem(table, key);
 		if (!weight) {
 			lose(LOSS_WEIGHT_FULL);
