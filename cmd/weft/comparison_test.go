@@ -8,6 +8,7 @@ import (
 
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
+	"github.com/weft-profiler/weft/workload"
 )
 
 // The exit code and the findings agree on which trials came to another result.
@@ -45,5 +46,24 @@ func TestTrialFailures(t *testing.T) {
 		if found := slices.ContainsFunc(view.Findings, func(f reports.Finding) bool { return f.Name == "digests-differ" }); found != test.differs {
 			t.Errorf("%s: finding %v", test.name, found)
 		}
+	}
+}
+
+// A model with few samples of the CPU gets more profiled trials, up to twice as many; one that fails gets none.
+func TestMoreProfiledTrials(t *testing.T) {
+	opts := planOf(t, "-m", "go-threads,go-goroutines,go-nethttp,go-eventloop", "-o", "x")
+	c := &comparison{options: opts, failed: map[string]int{"go-eventloop": 1}, profiled: map[string]profiled{
+		"go-threads":    {trials: 3, samples: 999},
+		"go-goroutines": {trials: 3, samples: 1000},
+		"go-nethttp":    {trials: 6, samples: 23},
+		"go-eventloop":  {trials: 3, samples: 23},
+	}}
+	more := c.moreProfiled(70)
+	if len(more) != 1 || more[0].Model != "go-threads" || more[0].Number != 71 || more[0].Kind != workload.Profiled || more[0].Hold == 0 {
+		t.Errorf("%+v, want one of go-threads, held", more)
+	}
+	c.profiled["go-goroutines"] = profiled{trials: 2}
+	if more := c.moreProfiled(70); len(more) != 1 {
+		t.Errorf("%+v: nothing more where the plan's own were not all finished", more)
 	}
 }
