@@ -32,7 +32,7 @@ type Options struct {
 	// Stacks makes the programs take user stacks: several times the cost of counting.
 	Stacks bool
 
-	// Frequency is how often each CPU is sampled for its stack, with Stacks, in Hz. 0 is the default, 7,001: no divisor
+	// Frequency is how often each CPU is sampled for its stack, with Stacks, in Hz. 0 is the default, 4,999: no divisor
 	// of a timer's, so that the samples do not keep step with what they look at.
 	Frequency uint32
 
@@ -84,7 +84,7 @@ func (o Options) sizes() map[string]uint32 {
 		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
-		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapAsks, sockMapRuntimes, sockMapGoroutines} {
+		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapAsks, sockMapGoroutines} {
 			sizes[name] = 1
 		}
 	}

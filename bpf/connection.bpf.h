@@ -246,7 +246,11 @@ struct {
 /* Remembers the stack of the last send, or of a server's last receive. */
 static __always_inline void asked(struct connection *connection, const struct weight_key *key)
 {
-	if (bpf_map_update_elem(&asks, &connection->cookie, key, BPF_ANY))
+	struct weight_key *last = bpf_map_lookup_elem(&asks, &connection->cookie);
+
+	if (last)
+		*last = *key;
+	else if (bpf_map_update_elem(&asks, &connection->cookie, key, BPF_ANY))
 		lose(LOSS_ASKS);
 }
 

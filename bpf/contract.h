@@ -354,8 +354,10 @@ union event {
 /* Goroutines. A thread of the Go runtime that runs none: it looks for work, or parks. No goroutine gets so far. */
 #define GOID_SCHEDULER (~0ULL)
 
-/* Value of `runtimes`, by pid: where a Go program keeps what is read of it. Written by Go; offsets in bytes, 0: this
- * version has no such field (in both structs that is another field's). */
+#define RUNTIMES 64 /* programs at once whose goroutines are known, one for each remainder of their pids */
+
+/* Value of `runtimes`, by pid modulo RUNTIMES: where a Go program keeps what is read of it. Written by Go; offsets in
+ * bytes, 0: this version has no such field (in both structs that is another field's). */
 struct go_runtime {
 	__u64 mm;        /* address of the memory that it is true of, 0: of the one that is seen first. Written by the kernel side */
 	__s64 tls;       /* of the thread's g, from the thread pointer */
@@ -366,7 +368,7 @@ struct go_runtime {
 	__u32 g_startpc;
 	__u32 g_lockedm; /* the thread that the goroutine keeps for itself */
 	__u32 m_curg;    /* of a field of runtime.m */
-	__u32 _pad;
+	__u32 pid;       /* 0: a free slot */
 };
 
 /* Key of `goroutines`. A g is used again for another goroutine, a goid never. */

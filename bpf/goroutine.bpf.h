@@ -18,19 +18,29 @@ static __always_inline bool user_word(__u64 *word, __u64 address)
  * is then said of none: memory may change hands in the midst of exec, where no hook is. */
 static __always_inline struct go_runtime *runtime_of(struct task_struct *task)
 {
-	__u32 pid = task->tgid;
+	__u32 pid = task->tgid, slot = pid % RUNTIMES;
 	__u64 mm = (__u64)task->mm;
 	struct go_runtime *runtime;
 
 	/* A worker of io_uring has its maker's thread pointer; a thread that has lost its mm exits. */
 	if (!mm || task->flags & PF_IO_WORKER)
 		return 0;
-	runtime = bpf_map_lookup_elem(&runtimes, &pid);
-	if (!runtime)
+	runtime = bpf_map_lookup_elem(&runtimes, &slot);
+	if (!runtime || runtime->pid != pid)
 		return 0;
 	if (!runtime->mm)
 		runtime->mm = mm;
 	return runtime->mm == mm ? runtime : 0;
+}
+
+/* The process is gone: its pid may be another's soon. */
+static __always_inline void runtime_gone(__u32 pid)
+{
+	__u32 slot = pid % RUNTIMES;
+	struct go_runtime *runtime = bpf_map_lookup_elem(&runtimes, &slot);
+
+	if (runtime && runtime->pid == pid)
+		runtime->pid = 0;
 }
 
 /* The words of a g from g.m on: g.goid is among them, and one read costs less than two. */
@@ -42,7 +52,7 @@ struct running {
 };
 
 /* The goroutine on the current thread. The thread's own g may be one of the runtime's, for its system stack or for
- * signals, in the midst of a goroutine: m.curg is the goroutine in any case. */
+ * signals, in the midst of a goroutine: such a one has no goid, and m.curg is the goroutine then. */
 static __always_inline bool running_read(struct running *running, struct task_struct *task,
 					 const struct go_runtime *runtime, __u64 *words)
 {
@@ -58,16 +68,18 @@ static __always_inline bool running_read(struct running *running, struct task_st
 		return false;
 	if (!words[0])
 		return true;
+	if (word < G_WORDS && words[word]) {
+		running->g = g;
+		running->goid = words[word];
+		return true;
+	}
 	if (!user_word(&running->g, words[0] + runtime->m_curg))
 		return false;
 	if (!running->g) {
 		running->g = running->goid = GOID_SCHEDULER;
 		return true;
 	}
-	if (running->g != g || word >= G_WORDS)
-		return user_word(&running->goid, running->g + runtime->g_goid);
-	running->goid = words[word];
-	return true;
+	return user_word(&running->goid, running->g + runtime->g_goid);
 }
 
 static __always_inline bool goroutine_read(struct goroutine *goroutine, __u64 g, const struct go_runtime *runtime)

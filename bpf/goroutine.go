@@ -15,7 +15,9 @@ func (p *Probes) SetRuntime(pid int, r GoRuntime) error {
 		return nil
 	}
 	r.Mm = 0
-	if err := p.shared[taskMapRuntimes].Put(uint32(pid), r); err != nil {
+	runtimes := p.shared[taskMapRuntimes]
+	r.Pid = uint32(pid)
+	if err := runtimes.Put(r.Pid%runtimes.MaxEntries(), r); err != nil {
 		return fmt.Errorf("map %s: %w", taskMapRuntimes, err)
 	}
 	return nil

@@ -109,10 +109,10 @@ struct {
 	__array(values, struct weight_table);
 } weights SEC(".maps");
 
-/* pid → the Go runtime in it. Filled by Go once the process runs its program. */
+/* pid modulo RUNTIMES → the Go runtime in it. Filled by Go once the process runs its program. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RUNTIMES);
 	__type(key, __u32);
 	__type(value, struct go_runtime);
 } runtimes SEC(".maps");

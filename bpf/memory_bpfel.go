@@ -60,7 +60,7 @@ type memoryGoRuntime struct {
 	G_startpc uint32
 	G_lockedm uint32
 	M_curg    uint32
-	Pad       uint32
+	Pid       uint32
 }
 
 type memoryGoroutine struct {
@@ -189,6 +189,11 @@ type memoryThread struct {
 	LockedGoid  uint64
 }
 
+type memoryWindow struct {
+	_     structs.HostLayout
+	Words [129]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -212,6 +217,7 @@ const (
 	memoryMapTargets        = "targets"
 	memoryMapThreads        = "threads"
 	memoryMapWeights        = "weights"
+	memoryMapWindows        = "windows"
 	memoryProgHandleMmFault = "handle_mm_fault"
 	memoryProgHoardExit     = "hoard_exit"
 	memoryProgRssStat       = "rss_stat"
@@ -293,6 +299,7 @@ type memoryMapSpecs struct {
 	Targets      *ebpf.MapSpec `ebpf:"targets"`
 	Threads      *ebpf.MapSpec `ebpf:"threads"`
 	Weights      *ebpf.MapSpec `ebpf:"weights"`
+	Windows      *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // memoryVariableSpecs contains global variables before they are loaded into the kernel.
@@ -344,6 +351,7 @@ type memoryMaps struct {
 	Targets      *ebpf.Map `ebpf:"targets"`
 	Threads      *ebpf.Map `ebpf:"threads"`
 	Weights      *ebpf.Map `ebpf:"weights"`
+	Windows      *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *memoryMaps) Close() error {
@@ -367,6 +375,7 @@ func (m *memoryMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.Weights,
+		m.Windows,
 	)
 }
 

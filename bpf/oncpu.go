@@ -16,7 +16,7 @@ const ObjectOnCPU = "oncpu"
 // How often a CPU is sampled for its stack, in Hz: unless set, and at most. The kernel's timer has no period below 10 µs
 // (kernel/events/core.c, perf_swevent_start_hrtimer), and a sample takes some of that.
 const (
-	DefaultFrequency = 7001
+	DefaultFrequency = 4999
 	MaxFrequency     = 20_000
 )
 

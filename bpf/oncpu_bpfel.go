@@ -60,7 +60,7 @@ type oncpuGoRuntime struct {
 	G_startpc uint32
 	G_lockedm uint32
 	M_curg    uint32
-	Pad       uint32
+	Pid       uint32
 }
 
 type oncpuGoroutine struct {
@@ -157,6 +157,11 @@ type oncpuThread struct {
 	LockedGoid  uint64
 }
 
+type oncpuWindow struct {
+	_     structs.HostLayout
+	Words [129]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -175,6 +180,7 @@ const (
 	oncpuMapTargets       = "targets"
 	oncpuMapThreads       = "threads"
 	oncpuMapWeights       = "weights"
+	oncpuMapWindows       = "windows"
 	oncpuProgSample       = "sample"
 	oncpuVarCollectStacks = "collect_stacks"
 )
@@ -242,6 +248,7 @@ type oncpuMapSpecs struct {
 	Targets      *ebpf.MapSpec `ebpf:"targets"`
 	Threads      *ebpf.MapSpec `ebpf:"threads"`
 	Weights      *ebpf.MapSpec `ebpf:"weights"`
+	Windows      *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // oncpuVariableSpecs contains global variables before they are loaded into the kernel.
@@ -285,6 +292,7 @@ type oncpuMaps struct {
 	Targets      *ebpf.Map `ebpf:"targets"`
 	Threads      *ebpf.Map `ebpf:"threads"`
 	Weights      *ebpf.Map `ebpf:"weights"`
+	Windows      *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *oncpuMaps) Close() error {
@@ -303,6 +311,7 @@ func (m *oncpuMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.Weights,
+		m.Windows,
 	)
 }
 

@@ -93,7 +93,7 @@ type schedGoRuntime struct {
 	G_startpc uint32
 	G_lockedm uint32
 	M_curg    uint32
-	Pad       uint32
+	Pid       uint32
 }
 
 type schedGoroutine struct {
@@ -270,6 +270,11 @@ type schedWaker struct {
 	Pad   uint32
 }
 
+type schedWindow struct {
+	_     structs.HostLayout
+	Words [129]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -292,6 +297,7 @@ const (
 	schedMapTimeCopies      = "time_copies"
 	schedMapWakers          = "wakers"
 	schedMapWeights         = "weights"
+	schedMapWindows         = "windows"
 	schedProgLiveTimes      = "live_times"
 	schedProgSchedNewtask   = "sched_newtask"
 	schedProgSchedSwitch    = "sched_switch"
@@ -374,6 +380,7 @@ type schedMapSpecs struct {
 	TimeCopies   *ebpf.MapSpec `ebpf:"time_copies"`
 	Wakers       *ebpf.MapSpec `ebpf:"wakers"`
 	Weights      *ebpf.MapSpec `ebpf:"weights"`
+	Windows      *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // schedVariableSpecs contains global variables before they are loaded into the kernel.
@@ -422,6 +429,7 @@ type schedMaps struct {
 	TimeCopies   *ebpf.Map `ebpf:"time_copies"`
 	Wakers       *ebpf.Map `ebpf:"wakers"`
 	Weights      *ebpf.Map `ebpf:"weights"`
+	Windows      *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *schedMaps) Close() error {
@@ -444,6 +452,7 @@ func (m *schedMaps) Close() error {
 		m.TimeCopies,
 		m.Wakers,
 		m.Weights,
+		m.Windows,
 	)
 }
 

@@ -49,9 +49,7 @@ func (p *Probes) clear() error {
 		p.tables.forget()
 	}
 	errs = append(errs, p.shared[taskMapNoted].Put(uint32(0), &taskNoted{}))
-	for _, name := range []string{taskMapRuntimes, taskMapGoroutines} {
-		errs = append(errs, empty(p.shared[name]))
-	}
+	errs = append(errs, clearSlots[GoRuntime](p.shared[taskMapRuntimes]), empty(p.shared[taskMapGoroutines]))
 	if sched := p.objects[ObjectSched]; sched != nil {
 		errs = append(errs, clearSlots[schedWaker](sched.Maps[schedMapWakers]))
 		errs = append(errs, sched.Maps[schedMapRunQueue].Put(uint32(0), make([]schedHistogram, ebpf.MustPossibleCPU())))

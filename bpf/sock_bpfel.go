@@ -124,7 +124,7 @@ type sockGoRuntime struct {
 	G_startpc uint32
 	G_lockedm uint32
 	M_curg    uint32
-	Pad       uint32
+	Pid       uint32
 }
 
 type sockGoroutine struct {
@@ -257,6 +257,11 @@ type sockWeightKey struct {
 	Wait  uint32
 }
 
+type sockWindow struct {
+	_     structs.HostLayout
+	Words [129]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -282,6 +287,7 @@ const (
 	sockMapThreads               = "threads"
 	sockMapTotalsByTransport     = "totals_by_transport"
 	sockMapWeights               = "weights"
+	sockMapWindows               = "windows"
 	sockProgInet6Recvmsg         = "inet6_recvmsg"
 	sockProgInet6Sendmsg         = "inet6_sendmsg"
 	sockProgInetRecvmsg          = "inet_recvmsg"
@@ -391,6 +397,7 @@ type sockMapSpecs struct {
 	Threads             *ebpf.MapSpec `ebpf:"threads"`
 	TotalsByTransport   *ebpf.MapSpec `ebpf:"totals_by_transport"`
 	Weights             *ebpf.MapSpec `ebpf:"weights"`
+	Windows             *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // sockVariableSpecs contains global variables before they are loaded into the kernel.
@@ -442,6 +449,7 @@ type sockMaps struct {
 	Threads             *ebpf.Map `ebpf:"threads"`
 	TotalsByTransport   *ebpf.Map `ebpf:"totals_by_transport"`
 	Weights             *ebpf.Map `ebpf:"weights"`
+	Windows             *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *sockMaps) Close() error {
@@ -467,6 +475,7 @@ func (m *sockMaps) Close() error {
 		m.Threads,
 		m.TotalsByTransport,
 		m.Weights,
+		m.Windows,
 	)
 }
 

@@ -22,6 +22,21 @@ struct {
 	__type(value, struct stack);
 } stack_buffers SEC(".maps");
 
+/* Likewise: a piece of the program's own stack. One read of many words takes little longer than one of two, and the frames
+ * of several calls are in it. */
+#define WINDOW 128
+
+struct window {
+	__u64 words[WINDOW + 1]; /* one more, for what the verifier can't know */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STACK_BUFFERS);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
 static __always_inline __u64 stack_hash(const struct stack *stack)
 {
 	__u64 hash = (__u64)stack->kernel << 32 | stack->len;
@@ -117,15 +132,35 @@ static __always_inline void stack_kernel(void *ctx, struct stack *stack)
 		stack->len = stack->kernel = size / sizeof(stack->frames[0]);
 }
 
+/* Reads the frame at an address, from the window where it is in it. The window begins at *base, 0: nowhere. */
+static __always_inline bool frame_read(struct frame *frame, __u64 at, struct window *window, __u64 *base)
+{
+	__u64 i = (at - *base) / 8;
+
+	if (!*base || at & 7 || i > WINDOW - 2) {
+		*base = 0;
+		/* At the end of a mapping there are not so many words. */
+		if (at & 7 || bpf_probe_read_user(window, WINDOW * sizeof(window->words[0]), (void *)at))
+			return !bpf_probe_read_user(frame, sizeof(*frame), (void *)at);
+		*base = at;
+		i = 0;
+	}
+	asm volatile("%0 &= 127" : "+r"(i)); /* WINDOW - 1: the verifier does not follow the compiler's way to the same */
+	frame->caller = window->words[i];
+	frame->address = window->words[i + 1];
+	return true;
+}
+
 /* The chain of frame pointers of a thread, from where it entered the kernel. bpf_get_stack walks the same chain, but
  * finds its end by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go
  * down as well as up, since Go changes stacks within it. */
-static __always_inline void stack_user(struct stack *stack, struct task_struct *task)
+static __always_inline void stack_user(struct stack *stack, struct task_struct *task, struct window *window)
 {
 	void *regs = (void *)bpf_task_pt_regs(task);
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	struct frame frame;
+	__u64 base = 0;
 
 	if (bpf_core_field_exists(x86->bp)) {
 		frame.address = x86->ip;
@@ -141,19 +176,19 @@ static __always_inline void stack_user(struct stack *stack, struct task_struct *
 			return;
 		stack->frames[at] = frame.address;
 		stack->len = at + 1;
-		if (!frame.caller || bpf_probe_read_user(&frame, sizeof(frame), (void *)frame.caller))
+		if (!frame.caller || !frame_read(&frame, frame.caller, window, &base))
 			return;
 	}
 }
 
 /* Takes the stack of the current thread, with the kernel's frames where there is a context, and gives its hash: 0 where
  * there is none, which is counted. */
-static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task)
+static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task, struct window *window)
 {
 	stack->len = stack->kernel = 0;
 	if (ctx)
 		stack_kernel(ctx, stack);
-	stack_user(stack, task);
+	stack_user(stack, task, window);
 	if (!stack->len) {
 		lose(LOSS_STACK_READ);
 		return 0;
@@ -167,11 +202,12 @@ static __always_inline void key_take(struct weight_key *key, void *ctx, struct t
 				     enum stack_kind kind, __u32 wait)
 {
 	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
+	struct window *window = bpf_map_lookup_elem(&windows, &buffer);
 
-	if (!stack)
+	if (!stack || !window)
 		return;
-	key->stack = stack_take(ctx, stack, task);
-	key->goid = goroutine_of(task, stack->frames); /* they are in the table by now */
+	key->stack = stack_take(ctx, stack, task, window);
+	key->goid = goroutine_of(task, window->words);
 	key->pid = task->tgid;
 	key->tid = task->pid;
 	key->kind = kind;

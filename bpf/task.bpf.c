@@ -14,7 +14,7 @@ static __always_inline void process_gone(__u32 pid)
 {
 	bpf_map_delete_elem(&targets, &pid);
 	if (collect_stacks)
-		bpf_map_delete_elem(&runtimes, &pid);
+		runtime_gone(pid);
 }
 
 /* The new task can't run yet: what is set up here is there before its first instruction. */

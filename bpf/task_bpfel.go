@@ -68,7 +68,7 @@ type taskGoRuntime struct {
 	G_startpc uint32
 	G_lockedm uint32
 	M_curg    uint32
-	Pad       uint32
+	Pid       uint32
 }
 
 type taskGoroutine struct {
@@ -211,6 +211,11 @@ type taskWeightKey struct {
 	Wait  uint32
 }
 
+type taskWindow struct {
+	_     structs.HostLayout
+	Words [129]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -229,6 +234,7 @@ const (
 	taskMapTargets           = "targets"
 	taskMapThreads           = "threads"
 	taskMapWeights           = "weights"
+	taskMapWindows           = "windows"
 	taskProgLiveThreads      = "live_threads"
 	taskProgSchedProcessExec = "sched_process_exec"
 	taskProgSchedProcessExit = "sched_process_exit"
@@ -302,6 +308,7 @@ type taskMapSpecs struct {
 	Targets      *ebpf.MapSpec `ebpf:"targets"`
 	Threads      *ebpf.MapSpec `ebpf:"threads"`
 	Weights      *ebpf.MapSpec `ebpf:"weights"`
+	Windows      *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // taskVariableSpecs contains global variables before they are loaded into the kernel.
@@ -345,6 +352,7 @@ type taskMaps struct {
 	Targets      *ebpf.Map `ebpf:"targets"`
 	Threads      *ebpf.Map `ebpf:"threads"`
 	Weights      *ebpf.Map `ebpf:"weights"`
+	Windows      *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *taskMaps) Close() error {
@@ -363,6 +371,7 @@ func (m *taskMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.Weights,
+		m.Windows,
 	)
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // drainStacksEvery is at which of the ring's drains the stacks are read too.
-const drainStacksEvery = 5
+const drainStacksEvery = 12
 
 // newThread stands for the stack of a thread that has not run yet.
 const newThread = "[new thread]"

@@ -42,20 +42,22 @@ func BenchmarkResident(b *testing.B) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	var counting, stacks footprint
+	var counting, stacks, drawing footprint
 	for {
 		select {
 		case err := <-ended:
 			if err != nil {
 				b.Fatal(err)
 			}
-			counting.report(b, stacks)
+			counting.report(b, stacks, drawing)
 			return
 		case <-time.After(20 * time.Millisecond):
-			now := readFootprint(cmd.Process.Pid)
-			if now.stacks {
+			switch now := readFootprint(cmd.Process.Pid); {
+			case now.stacks:
 				stacks = stacks.larger(now)
-			} else {
+			case now.maps == 0: // before the probes, and after them
+				drawing = drawing.larger(now)
+			default:
 				counting = counting.larger(now)
 			}
 		}
@@ -92,11 +94,12 @@ func (f footprint) larger(other footprint) footprint {
 	return f
 }
 
-func (f footprint) report(b *testing.B, stacks footprint) {
+func (f footprint) report(b *testing.B, stacks, drawing footprint) {
 	b.Helper()
 	const mib = 1 << 20
-	b.Logf("with stacks, bounded by the tables' sizes: %.1f MiB resident + %.1f MiB of maps",
+	b.Logf("with stacks, bounded by --max-stacks and the tables' sizes: %.1f MiB resident + %.1f MiB of maps",
 		float64(stacks.resident)/mib, float64(stacks.maps)/mib)
+	b.Logf("merging profiles and drawing reports, when nothing is measured any more: %.1f MiB", float64(drawing.resident)/mib)
 	if f.maps == 0 || stacks.maps == 0 {
 		b.Errorf("no maps seen: counting %+v, with stacks %+v", f, stacks)
 	}
