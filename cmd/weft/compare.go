@@ -60,7 +60,7 @@ func compareCommand() *cobra.Command {
 			"in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
 			"waiting task costs (one, and no such figure, where a model is sequential or decides itself how many\n" +
 			"it has in flight); one without work, which is what the program costs; and three that are profiled,\n" +
-			"with more, up to six, where they have fewer than 1,000 samples of the CPU together.\n\n" +
+			"with more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +

@@ -49,14 +49,16 @@ func TestTrialFailures(t *testing.T) {
 	}
 }
 
-// A model with few samples of the CPU gets more profiled trials, up to twice as many; one that fails gets none.
+// A model with few samples of the CPU gets more profiled trials, up to twice as many; one that fails gets none, nor one
+// that takes long.
 func TestMoreProfiledTrials(t *testing.T) {
-	opts := planOf(t, "-m", "go-threads,go-goroutines,go-nethttp,go-eventloop", "-o", "x")
+	opts := planOf(t, "-m", "go-threads,go-goroutines,go-nethttp,go-eventloop,go-sequential", "-o", "x")
 	c := &comparison{options: opts, failed: map[string]int{"go-eventloop": 1}, profiled: map[string]profiled{
 		"go-threads":    {trials: 3, samples: 999},
 		"go-goroutines": {trials: 3, samples: 1000},
 		"go-nethttp":    {trials: 6, samples: 23},
 		"go-eventloop":  {trials: 3, samples: 23},
+		"go-sequential": {trials: 3, samples: 23, ns: 6e9},
 	}}
 	more := c.moreProfiled(70)
 	if len(more) != 1 || more[0].Model != "go-threads" || more[0].Number != 71 || more[0].Kind != workload.Profiled || more[0].Hold == 0 {

@@ -53,7 +53,7 @@ func (r *running) addProfile() error {
 		r.c.profiles[r.planned.Model] = builder
 	}
 	builder.AddStacks(r.planned.Number, r.watch.Stacks())
-	r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks())
+	r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks(), r.trial.Phases.DoneNS-r.trial.Phases.GateNS)
 	var err error
 	switch {
 	case r.held.Stacks:
@@ -76,10 +76,12 @@ func (r *running) addProfile() error {
 type profiled struct {
 	trials  int
 	samples int64 // of the CPU
+	ns      int64 // from the gate to done, a duration
 }
 
-func (p profiled) plus(stacks []recording.Stack) profiled {
+func (p profiled) plus(stacks []recording.Stack, ns int64) profiled {
 	p.trials++
+	p.ns += ns
 	for _, s := range stacks {
 		p.samples += s.Values.Samples
 	}
