@@ -89,7 +89,7 @@ program did while no goroutine ran on them. Kernel frames end in "_[k]" in folde
 Counters are those of the same trials: off-CPU time is the blocked and runnable time of all threads; socket bytes are those of all
 transports, both ways; threads made are all but the first, which was there before anything could be seen; reply wait is the sum
 of the waits that a reply ended; RSS grown is the gross growth, where the trial has it. What is missing stands above each graph
-and with the evidence: stacks that found no room, or could not be read, are in no stack. `+"`cpu`"+` is sampled, and
+and with the evidence. An event whose stack found no room, or could not be read, is in the sums, as "[unknown]". `+"`cpu`"+` is sampled, and
 `+"`heap`"+` is the runtime's own estimate: nothing has to add up to them. Under %d samples, cpu says "too few".
 
 ## Who pays
