@@ -93,6 +93,7 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.IntVarP(&opts.plan.Runs, "runs", "r", 6, "measured trials a model")
 	flags.IntVarP(&opts.plan.Warmups, "warmup", "w", 1, "trials a model that are thrown away, first")
 	flags.StringSliceVarP(&opts.plan.Models, "models", "m", modelNames(), "models, the first is the baseline; one that is named has to run")
+	flags.Lookup("models").DefValue = "all of --list"
 	flags.BoolVar(&opts.list, "list", false, "list the models, and whether they can run here, and exit")
 	flags.StringVar(&opts.python, "python", "", "`INTERPRETER` of the models in Python (default "+workload.SystemPython+")")
 	originFlags(flags, &opts.origin)
@@ -100,8 +101,8 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task;\n"+
 		"on by default, --hold=false saves these trials, two a model")
 	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
-	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "samples a second of each CPU, in profiled trials; `HZ`")
-	flags.Uint32Var(&opts.tables.MostStacks, "max-stacks", collector.DefaultMostStacks, "distinct stacks of a profiled trial to keep, some 300 bytes each;\nwhat is beyond is counted as lost")
+	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "sample each CPU at `HZ`, in profiled trials")
+	flags.Uint32Var(&opts.tables.MostStacks, "max-stacks", collector.DefaultMostStacks, "distinct `STACKS` of a profiled trial to keep, some 300 bytes each;\nwhat is beyond is counted as lost")
 	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
 	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")
 	flags.StringVarP(&opts.output, "output", "o", "", "`DIRECTORY` to write, new (default weft-<time>)")
