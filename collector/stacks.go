@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/weft-profiler/weft/bpf"
@@ -34,7 +35,7 @@ func (w *Watch) collectStacks(threads []bpf.Thread) error {
 	if err := w.names.Refresh(); err != nil {
 		return fmt.Errorf("read mappings: %w", err)
 	}
-	stacks, weights, err := w.c.probes.Stacks()
+	stacks, weights, err := w.drainLast()
 	if err != nil {
 		return err
 	}
@@ -55,6 +56,26 @@ func (w *Watch) collectStacks(threads []bpf.Thread) error {
 		return n.name(bpf.WeightKey{Stack: hash, Pid: uint32(w.trial.PID), Kind: bpf.StackThreadCreate}).frames
 	})
 	return nil
+}
+
+// drainLast reads the stacks for the last time, and how much RSS has grown at the same moment: the program stands still,
+// but its runtime may not.
+func (w *Watch) drainLast() (stacks map[uint64]bpf.Stack, weights map[bpf.WeightKey]bpf.Weight, err error) {
+	for range looks {
+		before, beforeErr := w.c.probes.MemorySums()
+		stacks, weights, err = w.c.probes.Stacks()
+		after, afterErr := w.c.probes.MemorySums()
+		if err := errors.Join(beforeErr, err, afterErr); err != nil {
+			return nil, nil, err
+		}
+		if w.trial.Memory != nil {
+			w.trial.Memory.GrownBytes = int64(after.Grown) * bpf.RSSUnit
+		}
+		if before.Grown == after.Grown {
+			break
+		}
+	}
+	return stacks, weights, nil
 }
 
 func (w *Watch) loseGoroutines() {
