@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -43,7 +44,7 @@ func TestOverheadDoc(t *testing.T) {
 
 var (
 	budgetLine  = regexp.MustCompile(`budget \| (.*) \| (.*) \| (.*) \| (ok|OVER) \| (.*)$`)
-	programLine = regexp.MustCompile(`(\S+) counters (\d+) runs, (\d+) ns each, with stacks (\d+) runs, (\d+) ns each`)
+	programLine = regexp.MustCompile(`(\S+) (?:counters (\d+) runs, (\d+) ns each, )?with stacks (\d+) runs, (\d+) ns each`) // not all only count
 	machineLine = regexp.MustCompile(`^(?:kernel|cpu): (.*)$|^go version (\S+)`)
 	rawLine     = regexp.MustCompile(`(raw, % of the program's CPU: .*|raw with / without: .*|with counters / without probes, .*)$`)
 )
@@ -66,7 +67,7 @@ func overheadTables(t *testing.T) string {
 			budgets = append(budgets, fmt.Sprintf("| %s | %s | %s | %s | %s |", m[1], m[2], m[3], verdict, m[5]))
 		}
 		for _, m := range programLine.FindAllStringSubmatch(line, -1) {
-			programs = append(programs, fmt.Sprintf("| %s | %s | %s | %s | %s |", m[1], m[2], m[3], m[4], m[5]))
+			programs = append(programs, fmt.Sprintf("| %s | %s | %s | %s | %s |", m[1], cmp.Or(m[2], "-"), cmp.Or(m[3], "-"), m[4], m[5]))
 		}
 		if m := rawLine.FindString(line); m != "" {
 			raw = append(raw, "    "+m)
