@@ -107,7 +107,6 @@ type Probes struct {
 	ring    *ringbuf.Reader
 	stats   io.Closer
 	missing []Missing
-	stacks  bool            // Options.Stacks
 	epoch   uint64          // of the session
 	spent   map[string]Cost // before the session
 }
@@ -120,7 +119,7 @@ type Probes struct {
 //
 // Close must be called on the result.
 func Open(opts Options) (*Probes, error) {
-	p := &Probes{shared: map[string]*ebpf.Map{}, objects: map[string]*ebpf.Collection{}, stacks: opts.Stacks}
+	p := &Probes{shared: map[string]*ebpf.Map{}, objects: map[string]*ebpf.Collection{}}
 	if err := p.open(opts); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

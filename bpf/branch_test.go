@@ -107,12 +107,12 @@ func TestStacksThatCollide(t *testing.T) {
 	for _, s := range []Stack{one, one, other} {
 		tables.learn(7, s)
 	}
-	if !tables.collided[7] || tables.collisions != 1 || !tables.known[7].equal(one) {
-		t.Errorf("%v, %d collisions, %v", tables.collided, tables.collisions, tables.known)
+	if !tables.collided[7] || tables.lost[taskLossLOSS_STACK_COLLISION] != 1 || !tables.known[7].equal(one) {
+		t.Errorf("%v, %d collisions, %v", tables.collided, tables.lost[taskLossLOSS_STACK_COLLISION], tables.known)
 	}
 	tables.learn(8, other)
 	tables.learn(9, Stack{User: []uint64{3}})
-	if tables.full != 1 || len(tables.known) != 2 || len(tables.collided) != 1 {
-		t.Errorf("%d found no room, %d known, %v", tables.full, len(tables.known), tables.collided)
+	if tables.lost[taskLossLOSS_STACK_FULL] != 1 || len(tables.known) != 2 || len(tables.collided) != 1 {
+		t.Errorf("%d found no room, %d known, %v", tables.lost[taskLossLOSS_STACK_FULL], len(tables.known), tables.collided)
 	}
 }

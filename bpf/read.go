@@ -170,15 +170,7 @@ func (p *Probes) lostInTables(id taskLoss) uint64 {
 	}
 	p.tables.mu.Lock()
 	defer p.tables.mu.Unlock()
-	switch id {
-	case taskLossLOSS_STACK_FULL:
-		return p.tables.full
-	case taskLossLOSS_STACK_COLLISION:
-		return p.tables.collisions
-	case taskLossLOSS_WEIGHT_FULL:
-		return p.tables.refused
-	}
-	return 0
+	return p.tables.lost[id]
 }
 
 // Loss is something that could not be recorded.

@@ -49,7 +49,10 @@ func newSwapped(outer *ebpf.Map, spec *ebpf.MapSpec) (*swapped, error) {
 		}
 		s.inner[i] = m
 	}
-	return s, s.swap()
+	if err := s.swap(); err != nil {
+		return nil, errors.Join(fmt.Errorf("swap map %s: %w", spec.Name, err), s.close())
+	}
+	return s, nil
 }
 
 // swap puts the other table in place. No program uses the one before any more when it returns.
@@ -76,14 +79,12 @@ type stackTables struct {
 	stacks, weights *swapped
 	most            int // of each is kept
 
-	mu         sync.Mutex // guards all
-	known      map[uint64]Stack
-	collided   map[uint64]bool // hashes of more than one stack, from when that was seen
-	charged    map[WeightKey]Weight
-	pids       map[int]bool
-	full       uint64 // stacks that found no room in known
-	collisions uint64 // stacks with the hash of another one
-	refused    uint64 // weights that found no room in charged
+	mu       sync.Mutex // guards all
+	known    map[uint64]Stack
+	collided map[uint64]bool // hashes of more than one stack, from when that was seen
+	charged  map[WeightKey]Weight
+	pids     map[int]bool
+	lost     map[taskLoss]uint64 // on this side, by cause
 }
 
 func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec, most int) (*stackTables, error) {
@@ -105,8 +106,7 @@ func (t *stackTables) close() error { return errors.Join(t.stacks.close(), t.wei
 // forget drops what was read.
 func (t *stackTables) forget() {
 	t.known, t.collided, t.charged = map[uint64]Stack{}, map[uint64]bool{}, map[WeightKey]Weight{}
-	t.pids = map[int]bool{}
-	t.full, t.collisions, t.refused = 0, 0, 0
+	t.pids, t.lost = map[int]bool{}, map[taskLoss]uint64{}
 }
 
 // drain reads what came since the last time. The weights go first: a stack is in its table before its weight is.
@@ -137,10 +137,10 @@ func (t *stackTables) drain() error {
 func (t *stackTables) learn(hash uint64, s Stack) {
 	switch known, ok := t.known[hash]; {
 	case ok && !known.equal(s):
-		t.collisions++
+		t.lost[taskLossLOSS_STACK_COLLISION]++
 		t.collided[hash] = true
 	case !ok && len(t.known) >= t.most:
-		t.full++
+		t.lost[taskLossLOSS_STACK_FULL]++
 	case !ok:
 		t.known[hash] = s
 	}
@@ -149,7 +149,7 @@ func (t *stackTables) learn(hash uint64, s Stack) {
 func (t *stackTables) charge(key WeightKey, w Weight) {
 	sum, ok := t.charged[key]
 	if !ok && len(t.charged) >= t.most {
-		t.refused += w.Count
+		t.lost[taskLossLOSS_WEIGHT_FULL] += w.Count
 		return
 	}
 	if !ok && key.Pid != 0 {

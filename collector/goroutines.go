@@ -58,7 +58,7 @@ func (g *goroutines) take(probes *bpf.Probes) error {
 	if g == nil {
 		return nil
 	}
-	return probes.TakeGoroutines(func(key bpf.GoroutineKey, goroutine bpf.Goroutine) {
+	return probes.TakeGoroutines(func(key bpf.GoroutineKey, goroutine *bpf.Goroutine) {
 		if int(key.Pid) != g.pid {
 			return
 		}
@@ -66,7 +66,7 @@ func (g *goroutines) take(probes *bpf.Probes) error {
 			g.unlisted++
 			return
 		}
-		g.known[key.Goid] = goroutine
+		g.known[key.Goid] = *goroutine
 	})
 }
 
