@@ -44,18 +44,14 @@ func (g *goroutines) made(list []recording.Thread, threads []bpf.Thread, stack f
 	if g == nil {
 		return
 	}
-	type life struct {
-		tid     int
-		startNS int64
-	}
-	raw := map[life]bpf.Thread{}
+	raw := map[threadIdentity]bpf.Thread{}
 	for _, t := range threads {
 		if int(t.Pid) == g.pid {
-			raw[life{int(t.Tid), int64(t.StartNs)}] = t
+			raw[identity(t)] = t
 		}
 	}
 	for i := range list {
-		t, ok := raw[life{list[i].TID, list[i].StartNS}]
+		t, ok := raw[threadIdentity{uint32(list[i].TID), uint64(list[i].StartNS)}]
 		if !ok {
 			continue
 		}

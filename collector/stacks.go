@@ -3,6 +3,7 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/weft-profiler/weft/bpf"
 	"github.com/weft-profiler/weft/collector/recording"
@@ -114,10 +115,7 @@ func (w *Watch) noteOffCPU(t bpf.ThreadTime) {
 // settle charges the time off the CPU that was not over at done to where it began, and takes back what came after: the
 // stacks are read a little later than the times. Charged and not over are then together what the times say.
 func (w *Watch) settle(weights map[bpf.WeightKey]bpf.Weight) {
-	rest := map[uint32]offCPU{}
-	for tid, off := range w.off {
-		rest[tid] = off
-	}
+	rest := maps.Clone(w.off)
 	for key, weight := range weights {
 		if off, ok := rest[key.Tid]; ok && key.Kind == bpf.StackOffCPU {
 			off.blocked -= int64(weight.Amount)
@@ -125,17 +123,21 @@ func (w *Watch) settle(weights map[bpf.WeightKey]bpf.Weight) {
 			rest[key.Tid] = off
 		}
 	}
+	excess := map[uint32]*offCPU{} // that the stacks a tid left the CPU at last do not have
 	for tid, off := range rest {
 		off.add(weights)
-		excess := offCPU{blocked: max(-off.blocked, 0), runnable: max(-off.runnable, 0)}
-		if excess == (offCPU{}) {
-			continue
+		more := &offCPU{blocked: max(-off.blocked, 0), runnable: max(-off.runnable, 0)}
+		more.takeFrom(weights, off.last)
+		if *more != (offCPU{}) {
+			excess[tid] = more
 		}
-		excess.takeFrom(weights, off.last)
-		for key := range weights {
-			if key.Tid == tid && key.Kind == bpf.StackOffCPU {
-				excess.takeFrom(weights, key)
-			}
+	}
+	if len(excess) == 0 {
+		return
+	}
+	for key := range weights {
+		if more := excess[key.Tid]; more != nil && key.Kind == bpf.StackOffCPU {
+			more.takeFrom(weights, key)
 		}
 	}
 }
