@@ -43,11 +43,17 @@ func newCallTable(p *profile.Profile) *callTable {
 	for i, sample := range p.Sample {
 		t.cut[i] = isCut(sample)
 		t.stacks[i], t.deep[i] = numbers.stack(sample, t.cut[i])
-		if trial := sample.NumLabel["trial"]; len(trial) > 0 && trial[0] > 0 && trial[0] < 1<<31 {
-			t.trial[i] = int(trial[0])
-		}
+		t.trial[i] = trialOf(sample)
 	}
 	return t
+}
+
+// trialOf is the number of a sample's trial, 0 where it has none.
+func trialOf(sample *profile.Sample) int {
+	if n := sample.NumLabel["trial"]; len(n) > 0 && n[0] > 0 && n[0] < 1<<31 {
+		return int(n[0])
+	}
+	return 0
 }
 
 // numbering gives calls their numbers, each location's once.
@@ -98,10 +104,8 @@ func (n *numbering) call(f frame) int32 {
 func trialsIn(v *View, model string, p *profile.Profile) []int {
 	var list []int
 	for _, sample := range p.Sample {
-		if trial := sample.NumLabel["trial"]; len(trial) > 0 && trial[0] > 0 && trial[0] < 1<<31 {
-			if n := int(trial[0]); len(list) == 0 || list[len(list)-1] != n {
-				list = append(list, n)
-			}
+		if n := trialOf(sample); n > 0 && (len(list) == 0 || list[len(list)-1] != n) {
+			list = append(list, n)
 		}
 	}
 	slices.Sort(list)

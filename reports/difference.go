@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // leastTrialsOfNoise is how many profiled trials a model needs before its noise is known at all.
@@ -48,12 +46,12 @@ func newComparing(v *View, g *flameGraph, s, with *stacks) *comparing {
 func (v *View) unitsOf(numbers []int) ([]float64, bool) {
 	list, known := ones(len(numbers)), true
 	for i, number := range numbers {
-		at := slices.IndexFunc(v.trials, func(t *recording.Trial) bool { return t.Number == number })
-		if at < 0 || v.trials[at].Work.Units <= 0 {
+		t := v.trial(number)
+		if t == nil || t.Work.Units <= 0 {
 			known = false
 			continue
 		}
-		list[i] = float64(v.trials[at].Work.Units)
+		list[i] = float64(t.Work.Units)
 	}
 	return list, known
 }
@@ -150,7 +148,7 @@ func (c *comparing) text(d *difference, unit string) string {
 }
 
 // notes say what the colors mean.
-func (c *comparing) notes(kind Kind) []note {
+func (c *comparing) notes() []note {
 	of := ""
 	if c.perUnit {
 		of = " Values are of one unit of work."

@@ -12,8 +12,8 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// fewSamples is what a profile of the CPU needs: with 1000 samples a share of 10 % is known to about one per cent.
-const fewSamples = 1000
+// EnoughSamples is what a profile of the CPU needs: with 1000 samples a share of 10 % is known to about one per cent.
+const EnoughSamples = 1000
 
 // note is a line above the flames.
 type note struct {
@@ -75,7 +75,7 @@ func sampleNote(s *stacks) []note {
 	for _, sample := range s.profile.Sample {
 		n += max(0, sample.Value[at])
 	}
-	if n < fewSamples {
+	if n < EnoughSamples {
 		return []note{{plural(n, "sample") + ": too few.", true}}
 	}
 	return []note{{text: plural(n, "sample") + "."}}
@@ -87,7 +87,7 @@ func waitsText(s *stacks, g *flameGraph) string {
 	var blocked, runnable int64
 	for _, sample := range s.profile.Sample {
 		for _, p := range s.parts(sample) {
-			if p.wait == "["+recording.WaitRunnable+"]" {
+			if p.wait == readyName {
 				runnable += p.value
 				continue
 			}

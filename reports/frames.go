@@ -7,10 +7,15 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/weft-profiler/weft/collector/recording"
 )
 
 // cutName is the root of stacks whose own root was not reached.
 const cutName = "[cut: callers not reached]"
+
+// readyName is the frame of time in which a thread was ready and had no CPU.
+const readyName = "[" + recording.WaitRunnable + "]"
 
 // frame is one function call of a stack.
 type frame struct {

@@ -94,7 +94,7 @@ and with the evidence. An event whose stack found no room, or could not be read,
 
 ## Who pays
 
-%s Columns, each in its kind's unit: `, fewSamples, payersAbout)
+%s Columns, each in its kind's unit: `, EnoughSamples, payersAbout)
 	for i, name := range payerColumns() {
 		kind, err := kindByName(name)
 		if err != nil {

@@ -69,13 +69,7 @@ func (p *payers) text(b *strings.Builder, v *View, paint func(...text.Color) dec
 		}
 		room -= widest + 1
 	}
-	t := table.NewWriter()
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", ""
-	style.Format = table.FormatOptions{}
-	t.SetStyle(style)
-	t.SuppressTrailingSpaces()
+	t := newPlainTable()
 	var configs []table.ColumnConfig
 	for k := range p.Kinds {
 		configs = append(configs, table.ColumnConfig{Number: k + 2, Align: text.AlignRight})

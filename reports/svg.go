@@ -57,7 +57,7 @@ func SVG(w io.Writer, v *View, opts Options) error {
 		}
 		d.with = newComparing(v, g, s, with)
 		title += " compared with " + with.model
-		more = d.with.notes(s.kind)
+		more = d.with.notes()
 	}
 	boxes, dropped := g.layout(svgWidth-2*svgMargin, svgLeast, d.with)
 	d.header(title, append(flameNotes(v, s, g, dropped, svgLeast), more...))
@@ -202,7 +202,7 @@ func frameClass(f *frame) string {
 		return "all"
 	case recording.SchedulerGoroutine:
 		return "sched"
-	case "[" + recording.WaitRunnable + "]":
+	case readyName:
 		return "ready"
 	}
 	return "wait"

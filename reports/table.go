@@ -163,8 +163,8 @@ func lastColumn(columns []column) int {
 	return drop
 }
 
-// drawTable puts the spaces between columns into the cells: the library has one padding for all.
-func drawTable(v *View, columns []column, near int, paint func(...text.Color) decorate) string {
+// newPlainTable is a table without lines, whose cells bring their own spaces.
+func newPlainTable() table.Writer {
 	t := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -172,6 +172,12 @@ func drawTable(v *View, columns []column, near int, paint func(...text.Color) de
 	style.Format = table.FormatOptions{}
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
+	return t
+}
+
+// drawTable puts the spaces between columns into the cells: the library has one padding for all.
+func drawTable(v *View, columns []column, near int, paint func(...text.Color) decorate) string {
+	t := newPlainTable()
 	rows := make([]table.Row, 2+len(v.Models))
 	var configs []table.ColumnConfig
 	for i, c := range columns {

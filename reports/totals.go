@@ -97,17 +97,25 @@ func (v *View) newTotals(model string) []Total {
 func (v *View) counted(numbers []int, kind Kind) (int64, bool) {
 	var sum int64
 	for _, number := range numbers {
-		i := slices.IndexFunc(v.trials, func(t *recording.Trial) bool { return t.Number == number })
-		if i < 0 {
+		t := v.trial(number)
+		if t == nil {
 			return 0, false
 		}
-		n, ok := kind.Counter(v.trials[i])
+		n, ok := kind.Counter(t)
 		if !ok {
 			return 0, false
 		}
 		sum += n
 	}
 	return sum, len(numbers) > 0
+}
+
+// trial finds a trial by its number, nil where there is none.
+func (v *View) trial(number int) *recording.Trial {
+	if i := slices.IndexFunc(v.trials, func(t *recording.Trial) bool { return t.Number == number }); i >= 0 {
+		return v.trials[i]
+	}
+	return nil
 }
 
 // Totals compares the stacks of all models with their counters, and keeps that with the evidence.

@@ -191,12 +191,11 @@ func (c *comparison) finishTrial(ctx context.Context, planned workload.Trial) (b
 	return true, nil
 }
 
-// A profile of the CPU is worth reading from about so many samples on. Trials are added for them, but not without end, and
-// not to a model that mostly waits: its profile says that its samples are few.
+// Trials are added until a profile of the CPU has reports.EnoughSamples, but not without end, and not to a model that
+// mostly waits: its profile says that its samples are few.
 const (
-	enoughSamples = 1000
-	mostProfiled  = 2 // times the plan's profiled trials
-	longProfiled  = 5 * time.Second
+	mostProfiled = 2 // times the plan's profiled trials
+	longProfiled = 5 * time.Second
 )
 
 // moreProfiled gives another profiled trial to each model that has too few samples, numbered from after last on.
@@ -205,7 +204,7 @@ func (c *comparison) moreProfiled(last int) []workload.Trial {
 	var more []workload.Trial
 	for _, model := range plan.Models {
 		p := c.profiled[model]
-		few := p.samples < enoughSamples && p.trials < mostProfiled*plan.Profiled && p.ns < longProfiled.Nanoseconds()
+		few := p.samples < reports.EnoughSamples && p.trials < mostProfiled*plan.Profiled && p.ns < longProfiled.Nanoseconds()
 		if p.trials < plan.Profiled || !few || c.failed[model] > 0 {
 			continue
 		}
