@@ -11,7 +11,7 @@
 package bpf
 
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind -type stack -type weight_key -type weight task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type flow -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type awaited -type flow -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel oncpu oncpu.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel memory memory.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type activity -type spent -type time_event -type waker -type histogram -type event_kind sched sched.bpf.c -- -O2 -mcpu=v3 -Wall -Werror

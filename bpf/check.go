@@ -37,8 +37,8 @@ func (t *schedThreadTime) Mismatches() []Mismatch {
 	}
 	// By the run queue's clock, as the kernel counts.
 	running := t.Sum(ActivityRunning) - t.open(ActivityRunning) - int64(t.ForeignNs) - int64(t.LateRunNs)
-	runnable := t.Sum(ActivityRunnable) - t.open(ActivityRunnable) - int64(t.UnqueuedNs) - int64(t.LateReadyNs) +
-		int64(t.PhantomNs)
+	runnable := t.Sum(ActivityRunnable) - t.open(ActivityRunnable) - int64(t.UnqueuedNs) - int64(t.MovingNs) -
+		int64(t.LateReadyNs) + int64(t.PhantomNs)
 	searched := min(int64(t.SearchNs), running/100+searchNS)
 	moved, madeUp := int64(t.Moved)*movedNS, int64(t.Unseen)*madeUpNS
 	racing := int64(0)

@@ -254,12 +254,51 @@ static __always_inline void asked(struct connection *connection, const struct we
 		lose(LOSS_ASKS);
 }
 
-static __always_inline void charge_wait(struct connection *connection, __u64 ns)
-{
-	struct weight_key *key = bpf_map_lookup_elem(&asks, &connection->cookie), nobody = { .kind = STACK_REPLYWAIT };
-	struct weight by = { .count = 1, .amount = ns };
+/* Whom a wait is charged to where nobody is remembered, by enum awaited. */
+static const struct weight_key nobody[] = {
+	[AWAITED_REPLY] = { .kind = STACK_REPLYWAIT, .wait = AWAITED_REPLY },
+	[AWAITED_REQUEST] = { .kind = STACK_REPLYWAIT, .wait = AWAITED_REQUEST },
+	[AWAITED_CLOSE] = { .kind = STACK_REPLYWAIT, .wait = AWAITED_CLOSE },
+};
 
-	weight_add(key ?: &nobody, &by);
+/* Not inlined: so its types are in the BTF that Go's are made from. The key is changed where it stands, since there is no
+ * room on the stack before Linux 6.3: of two ends at once, each of its own piece, one may be taken for the other. */
+static __noinline void charge_wait(struct connection *connection, __u64 ns, enum awaited how)
+{
+	struct weight_key *last = bpf_map_lookup_elem(&asks, &connection->cookie);
+	struct weight by = { .count = how == AWAITED_REPLY, .amount = ns };
+
+	if (last)
+		last->wait = how;
+	weight_add(last ?: &nobody[how], &by);
+}
+
+/* Time that a reply was awaited is over: a piece of it, or the rest. */
+static __always_inline void awaiting_add(struct connection *connection, __u64 since, __u64 now, enum awaited how)
+{
+	__u64 ns = now > since ? now - since : 0; /* each was read before its hook got here, on two CPUs perhaps */
+
+	__sync_fetch_and_add(&connection->awaited_ns, ns);
+	if (how == AWAITED_REPLY)
+		__sync_fetch_and_add(&connection->replies, 1);
+	if (collect_stacks)
+		charge_wait(connection, ns, how);
+}
+
+/* Does this call ask for a reply, or take a question? */
+static __always_inline bool is_question(struct connection *connection, bool send, int ret)
+{
+	return connection && ret > 0 && connection->side == (send ? SIDE_CLIENT : SIDE_SERVER);
+}
+
+/* The call is not the first of its request: what was awaited until now is charged to the call before, whose place it then
+ * takes. */
+static __always_inline void awaiting_go_on(struct connection *connection, __u64 now)
+{
+	__u64 since = connection->awaiting_ns;
+
+	if (since && since < now && __sync_val_compare_and_swap(&connection->awaiting_ns, since, now) == since)
+		awaiting_add(connection, since, now, AWAITED_REQUEST);
 }
 
 /* Awaiting a reply begins with the first sent byte of a request. */
@@ -272,18 +311,12 @@ static __always_inline void awaiting_begin(struct connection *connection, __u64 
 /* It ends with the first byte of the reply, or without one. */
 static __always_inline void awaiting_end(struct connection *connection, bool reply, __u64 now)
 {
-	__u64 since = __sync_lock_test_and_set(&connection->awaiting_ns, 0), ns;
+	__u64 since = __sync_lock_test_and_set(&connection->awaiting_ns, 0);
 
 	if (!since)
 		return;
 	gauge_add(GAUGE_AWAITING, -1, now);
-	if (reply) {
-		ns = now > since ? now - since : 0; /* each was read before its hook got here, on two CPUs perhaps */
-		__sync_fetch_and_add(&connection->awaited_ns, ns);
-		__sync_fetch_and_add(&connection->replies, 1);
-		if (collect_stacks)
-			charge_wait(connection, ns);
-	}
+	awaiting_add(connection, since, now, reply ? AWAITED_REPLY : AWAITED_CLOSE);
 }
 
 /* A reply can be received by another thread before the hook of the send that asked for it has run. TCP's own
@@ -358,6 +391,15 @@ static __always_inline void connection_established(struct sock *sk)
 		return;
 	connection->connected_ns = bpf_ktime_get_ns();
 	fill_address(connection, sk);
+}
+
+/* The program has closed it: what it still awaits it will not get. Until TCP has done with it more time passes. */
+static __always_inline void connection_left(struct sock *sk)
+{
+	struct connection *connection = connection_find(cookie_of(sk));
+
+	if (connection && connection->awaiting_ns)
+		awaiting_end(connection, false, bpf_ktime_get_ns());
 }
 
 static __always_inline void connection_closed(struct sock *sk, int old)

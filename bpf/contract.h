@@ -155,12 +155,14 @@ struct spent {
 
 #define KERNEL_FRAMES 48
 
-/* Value of `stacks`, by hash: addresses, leaf first, those of the kernel before those of the program. */
+/* Value of `stacks`, by hash: addresses, leaf first. */
 struct stack {
 	__u64 hash;
-	__u32 len;    /* frames */
-	__u32 kernel; /* of them, how many are the kernel's */
-	__u64 frames[STACK_FRAMES];
+	__u64 path;   /* 0: the kernel's frames are its own; else what tells them: see stack_path */
+	__u32 kernel; /* frames of the kernel */
+	__u32 user;   /* frames of the program */
+	__u64 kernel_frames[KERNEL_FRAMES];
+	__u64 user_frames[STACK_FRAMES];
 };
 
 /* What a stack is charged with: struct weight's count, amount and other. */
@@ -169,7 +171,7 @@ enum stack_kind {
 	STACK_SOCKET,            /* calls, bytes sent, bytes received */
 	STACK_CPU,               /* samples */
 	STACK_OFFCPU,            /* switches, ns blocked, ns runnable: of the thread that left the CPU there */
-	STACK_REPLYWAIT,         /* replies, ns from the last send, whose stack it is, to the first received byte */
+	STACK_REPLYWAIT,         /* replies, ns awaited from the send on whose stack it is: of a server, the receive */
 	STACK_RSS,               /* changes, bytes grown */
 	STACK_KIND_MAX,
 };
@@ -181,7 +183,14 @@ struct weight_key {
 	__u32 pid;
 	__u32 tid;
 	enum stack_kind kind;
-	enum activity wait; /* of STACK_OFFCPU: what it waited for, or ACTIVITY_RUNNABLE */
+	__u32 wait; /* of STACK_OFFCPU enum activity: what it waited for, or ACTIVITY_RUNNABLE; of STACK_REPLYWAIT enum awaited */
+};
+
+/* How the time after a send ended that asked for a reply, and likewise the time after a server's receive. */
+enum awaited {
+	AWAITED_REPLY = 1, /* with the first byte of the reply */
+	AWAITED_REQUEST,   /* with the next send: the request was not all there */
+	AWAITED_CLOSE,     /* without a reply */
 };
 
 struct weight {
@@ -216,6 +225,7 @@ struct thread_time {
 	__u64 late_ready_ns; /* runnable likewise */
 	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
 	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
+	__u64 moving_ns;     /* runnable, but between two CPUs' queues: likewise */
 	struct spent work;   /* from the gate on */
 	struct spent setup;  /* before the gate */
 	__u64 unseen;      /* events that were made up for: see time.bpf.h */
@@ -292,12 +302,12 @@ struct connection {
 	__u32 answered_seq; /* TCP write_seq up to which a reply has come */
 	__u16 answered;     /* 1: answered_seq is set */
 	__u16 local_port;   /* host order */
-	__u64 awaiting_ns;  /* since when it awaits a reply, 0 when it does not */
+	__u64 awaiting_ns;  /* up to when awaited_ns has the time that it awaits a reply, 0 when it awaits none */
 	struct carried sent;
 	struct carried recv;
 
-	__u64 awaited_ns; /* sum of the waits that a reply ended, a duration */
-	__u64 replies;    /* their number */
+	__u64 awaited_ns; /* that it awaited replies: a duration, of what is not over up to the last send or receive */
+	__u64 replies;    /* that came */
 	__u64 first_send_ns;
 	__u64 first_recv_ns;
 	__u64 send_errors; /* EAGAIN is none */
@@ -437,7 +447,7 @@ _Static_assert(sizeof(struct gauge) == 24, "gauge");
 _Static_assert(sizeof(struct curve) == 24 * CURVE_BUCKETS, "curve");
 _Static_assert(sizeof(struct thread) == 136, "thread");
 _Static_assert(sizeof(struct spent) == 160, "spent");
-_Static_assert(sizeof(struct thread_time) == 592, "thread_time");
+_Static_assert(sizeof(struct thread_time) == 600, "thread_time");
 _Static_assert(sizeof(struct histogram) == 520, "histogram");
 _Static_assert(sizeof(struct waker) == 40, "waker");
 _Static_assert(sizeof(struct time_event) == 8 + sizeof(struct thread_time), "time_event");
@@ -446,7 +456,7 @@ _Static_assert(sizeof(struct totals) == 80, "totals");
 _Static_assert(sizeof(struct connection) == 192, "connection");
 _Static_assert(sizeof(struct thread_event) == 8 + sizeof(struct thread), "thread_event");
 _Static_assert(sizeof(struct connection_event) == 8 + sizeof(struct connection), "connection_event");
-_Static_assert(sizeof(struct stack) == 16 + 8 * STACK_FRAMES, "stack");
+_Static_assert(sizeof(struct stack) == 24 + 8 * (KERNEL_FRAMES + STACK_FRAMES), "stack");
 _Static_assert(sizeof(struct weight_key) == 32, "weight_key");
 _Static_assert(sizeof(struct weight) == 24, "weight");
 

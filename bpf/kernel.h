@@ -26,9 +26,14 @@
 enum {
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
+	TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7,
+	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
 };
+
+/* include/net/sock.h */
+#define RCV_SHUTDOWN 1
 
 /* include/linux/sched.h */
 #define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
@@ -173,6 +178,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	__u8 sk_shutdown; /* RCV_SHUTDOWN | SEND_SHUTDOWN */
 	__u16 sk_type;
 	__u16 sk_protocol;
 };
@@ -195,12 +201,14 @@ struct unix_sock {
 /* The registers that a thread had in user mode: of each machine its own, told apart by their fields. */
 struct pt_regs___x86 {
 	unsigned long bp;
+	unsigned long orig_ax; /* number of the system call, -1 in an interrupt */
 	unsigned long ip;
 };
 
 struct pt_regs___arm64 {
 	__u64 regs[31];
 	__u64 pc;
+	__s32 syscallno; /* -1 in an interrupt */
 };
 
 struct seq_file;

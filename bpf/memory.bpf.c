@@ -177,7 +177,7 @@ static __always_inline void memory_free(struct memory *memory)
 }
 
 /* Charges growth to the stack of the current thread, or, where that is another process's, to none. */
-static __always_inline void rss_charge(__u32 buffer, __u64 units)
+static __always_inline void rss_charge(void *ctx, __u32 buffer, __u64 units)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct weight by = { .count = 1, .amount = units << RSS_SHIFT };
@@ -185,11 +185,11 @@ static __always_inline void rss_charge(__u32 buffer, __u64 units)
 
 	key.kind = STACK_RSS;
 	if (thread_of(task))
-		key_take(&key, 0, task, buffer, STACK_RSS, 0);
+		key_take(&key, ctx, task, 0, buffer, STACK_RSS, 0);
 	weight_add(&key, &by);
 }
 
-static __always_inline void rss_move(__u32 buffer, __u32 member, __s64 delta)
+static __always_inline void rss_move(void *ctx, __u32 buffer, __u32 member, __s64 delta)
 {
 	struct session *session = session_now();
 	__u64 now = bpf_ktime_get_ns();
@@ -209,7 +209,7 @@ static __always_inline void rss_move(__u32 buffer, __u32 member, __s64 delta)
 		return;
 	__sync_fetch_and_add(&sums->grown, delta);
 	if (collect_stacks)
-		rss_charge(buffer, delta);
+		rss_charge(ctx, buffer, delta);
 }
 
 /* What a thread has counted and not handed in, pages. */
@@ -247,14 +247,14 @@ static __always_inline __s64 handed_in(__u32 member, __s64 by)
 
 /* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
  * order is right again with the next change. */
-static __always_inline void memory_put(struct memory *memory, __u32 member, __u64 units)
+static __always_inline void memory_put(void *ctx, struct memory *memory, __u32 member, __u64 units)
 {
 	__s64 delta = units - __sync_lock_test_and_set(&memory->units[member], units);
 
 	if (follow_threads && bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
-		rss_move(0, member, delta - handed_in(member, delta));
+		rss_move(ctx, 0, member, delta - handed_in(member, delta));
 	else
-		rss_move(0, member, delta);
+		rss_move(ctx, 0, member, delta);
 	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
 		memory_free(memory);
 }
@@ -299,7 +299,7 @@ static __always_inline __u64 address_of(struct mm_struct *mm)
 	return *(volatile __u64 *)&note->mm;
 }
 
-static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 member)
+static __always_inline void rss_changed(void *ctx, struct memory *memory, __u64 mm, __u32 member)
 {
 	struct note *note = note_take(member);
 	__u64 units;
@@ -313,7 +313,7 @@ static __always_inline void rss_changed(struct memory *memory, __u64 mm, __u32 m
 	if (!memory)
 		memory = memory_begin(mm, note->mm_id, member, units);
 	if (memory && (memory->mm_id == note->mm_id || !memory->mm_id))
-		memory_put(memory, member, units);
+		memory_put(ctx, memory, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
 }
@@ -351,12 +351,12 @@ int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
 	if (is_foreign(bpf_get_current_task_btf()))
 		count_foreign();
 	asm volatile("%0 &= 3" : "+r"(member)); /* MM_MEMBERS - 1: Linux 6.1 does not follow the compiler's way to the same */
-	rss_changed(memory, key, member);
+	rss_changed(ctx, memory, key, member);
 	return 0;
 }
 
 /* What the current thread has counted and not handed in is resident all the same. */
-static __always_inline void hoard_follow(__u32 buffer, struct hoard *hoard, struct task_struct *task)
+static __always_inline void hoard_follow(void *ctx, __u32 buffer, struct hoard *hoard, struct task_struct *task)
 {
 	ROLLED for (int i = 0; i < MM_MEMBERS; i++) {
 		__s64 delta = counted(task, i) - hoard->pages[i];
@@ -364,7 +364,7 @@ static __always_inline void hoard_follow(__u32 buffer, struct hoard *hoard, stru
 		if (i == MM_SWAP || !delta)
 			continue;
 		hoard->pages[i] += delta;
-		rss_move(buffer, i, delta * page_units);
+		rss_move(ctx, buffer, i, delta * page_units);
 	}
 }
 
@@ -391,7 +391,7 @@ int BPF_PROG(handle_mm_fault)
 		__builtin_memset(hoard->pages, 0, sizeof(hoard->pages));
 		hoard->epoch = session->epoch;
 	}
-	hoard_follow(1, hoard, task);
+	hoard_follow(ctx, 1, hoard, task);
 	return 0;
 }
 
@@ -402,7 +402,7 @@ int BPF_PROG(hoard_exit, struct task_struct *task)
 	struct hoard *hoard = hoard_of(task);
 
 	if (hoard)
-		hoard_follow(2, hoard, task);
+		hoard_follow(ctx, 2, hoard, task);
 	return 0;
 }
 

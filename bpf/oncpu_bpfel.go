@@ -30,7 +30,7 @@ type oncpuEvent struct {
 		Kind uint32
 		Pad  uint32
 	}
-	_ [592]byte
+	_ [600]byte
 }
 
 type oncpuGauge struct {
@@ -122,11 +122,13 @@ type oncpuSession struct {
 }
 
 type oncpuStack struct {
-	_      structs.HostLayout
-	Hash   uint64
-	Len    uint32
-	Kernel uint32
-	Frames [127]uint64
+	_            structs.HostLayout
+	Hash         uint64
+	Path         uint64
+	Kernel       uint32
+	User         uint32
+	KernelFrames [48]uint64
+	UserFrames   [127]uint64
 }
 
 type oncpuTarget struct {

@@ -55,7 +55,7 @@ type schedEvent struct {
 		Kind schedEventKind
 		Pad  uint32
 	}
-	_ [592]byte
+	_ [600]byte
 }
 
 type schedEventKind uint32
@@ -168,11 +168,13 @@ type schedSpent struct {
 }
 
 type schedStack struct {
-	_      structs.HostLayout
-	Hash   uint64
-	Len    uint32
-	Kernel uint32
-	Frames [127]uint64
+	_            structs.HostLayout
+	Hash         uint64
+	Path         uint64
+	Kernel       uint32
+	User         uint32
+	KernelFrames [48]uint64
+	UserFrames   [127]uint64
 }
 
 type schedTarget struct {
@@ -228,6 +230,7 @@ type schedThreadTime struct {
 	LateReadyNs uint64
 	SearchNs    uint64
 	UnqueuedNs  uint64
+	MovingNs    uint64
 	Work        schedSpent
 	Setup       schedSpent
 	Unseen      uint64
@@ -245,7 +248,7 @@ type schedThreadTime struct {
 		Pid   uint32
 		Tid   uint32
 		Kind  uint32
-		Wait  schedActivity
+		Wait  uint32
 	}
 	OffBlockedNs  uint64
 	OffRunnableNs uint64

@@ -44,7 +44,8 @@ static __always_inline void count_thread(struct thread *thread, bool send, int r
 
 /* Charges a call to its stack, and remembers that where the call asks for a reply or owes one: before the wait begins,
  * since another thread may end it at once. */
-static __always_inline void charge_call(struct connection *connection, bool send, int ret, __u32 buffer)
+static __always_inline void charge_call(void *ctx, struct connection *connection, __u32 transport, bool send, int ret,
+					__u32 buffer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct weight_key key = {};
@@ -54,16 +55,17 @@ static __always_inline void charge_call(struct connection *connection, bool send
 		by.amount = ret;
 	else
 		by.other = ret;
-	key_take(&key, 0, task, buffer, STACK_SOCKET, 0);
+	key_take(&key, ctx, task, stack_path(task, buffer * TRANSPORT_MAX + transport), buffer, STACK_SOCKET, 0);
 	weight_add(&key, &by);
 	key.kind = STACK_REPLYWAIT;
-	if (connection && ret && connection->side == (send ? SIDE_CLIENT : SIDE_SERVER))
+	if (is_question(connection, send, ret))
 		asked(connection, &key);
 }
 
 /* The one handler of all send and receive hooks: `ret` is what the call of a target's thread returned. The thread may
  * have no account. */
-static __always_inline int transferred(struct thread *thread, struct sock *sk, int ret, bool send, __u32 buffer)
+static __always_inline int transferred(void *ctx, struct thread *thread, struct sock *sk, int ret, bool send,
+				       __u32 buffer)
 {
 	struct connection *connection;
 	__u32 transport;
@@ -78,8 +80,10 @@ static __always_inline int transferred(struct thread *thread, struct sock *sk, i
 	if (thread)
 		count_thread(thread, send, ret);
 	connection = connection_of(sk, transport, now);
+	if (is_question(connection, send, ret))
+		awaiting_go_on(connection, now);
 	if (collect_stacks && ret >= 0)
-		charge_call(connection, send, ret, buffer);
+		charge_call(ctx, connection, transport, send, ret, buffer);
 	if (connection) {
 		connection_count(connection, send, ret, now);
 		if (send)
@@ -98,16 +102,16 @@ static __always_inline int transferred(struct thread *thread, struct sock *sk, i
 
 /* Most threads of a machine have no storage at all: no other filter is as cheap. A target's thread has, unless there was
  * no memory for it, which is counted as lost. */
-static __always_inline int transferred_by_thread(struct sock *sk, int ret, bool send, __u32 buffer)
+static __always_inline int transferred_by_thread(void *ctx, struct sock *sk, int ret, bool send, __u32 buffer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *thread = task->bpf_storage ? thread_of(task) : 0;
 
-	return thread ? transferred(thread, sk, ret, send, buffer) : 0;
+	return thread ? transferred(ctx, thread, sk, ret, send, buffer) : 0;
 }
 
 /* Before Linux 6.2 storage may be refused, when a thread is made and when it is looked for. */
-static __always_inline int transferred_by_process(struct sock *sk, int ret, bool send, __u32 buffer)
+static __always_inline int transferred_by_process(void *ctx, struct sock *sk, int ret, bool send, __u32 buffer)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *thread;
@@ -119,20 +123,20 @@ static __always_inline int transferred_by_process(struct sock *sk, int ret, bool
 		return 0;
 	if (!thread)
 		thread = thread_begin(task, 0, bpf_ktime_get_ns());
-	return transferred(thread, sk, ret, send, buffer);
+	return transferred(ctx, thread, sk, ret, send, buffer);
 }
 
 /* From Linux 6.3 (commit 6e6eda44b939): one hook each way for all families, inside the generic call. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret)
 {
-	return transferred_by_thread(sk, ret, true, 0);
+	return transferred_by_thread(ctx, sk, ret, true, 0);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
-	return flags & MSG_NO_DATA ? 0 : transferred_by_thread(sk, ret, false, 1);
+	return flags & MSG_NO_DATA ? 0 : transferred_by_thread(ctx, sk, ret, false, 1);
 }
 
 /* Before 6.3: each family's own function. sock_sendmsg itself is inlined into sock_write_iter there, so that
@@ -141,14 +145,14 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int ret)               \
 	{                                                                                      \
-		return transferred_by_process(sock->sk, ret, true, buffer);                    \
+		return transferred_by_process(ctx, sock->sk, ret, true, buffer);                    \
 	}
 
 #define SENDPAGE(name, buffer)                                                                 \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *page, int at, size_t n, int f, long ret) \
 	{                                                                                      \
-		return transferred_by_process(sock->sk, ret, true, buffer);                    \
+		return transferred_by_process(ctx, sock->sk, ret, true, buffer);                    \
 	}
 
 #define RECVMSG(name, buffer)                                                                  \
@@ -156,7 +160,7 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int flags, int ret)    \
 	{                                                                                      \
 		return flags & MSG_NO_DATA ? 0                                                 \
-					   : transferred_by_process(sock->sk, ret, false, buffer); \
+					   : transferred_by_process(ctx, sock->sk, ret, false, buffer); \
 	}
 
 SENDMSG(inet_sendmsg, 2)
@@ -180,6 +184,8 @@ static __always_inline int state_set(struct sock *sk, int old, int new)
 		connection_established(sk);
 	else if (new == TCP_CLOSE)
 		connection_closed(sk, old);
+	else if ((new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) && sk->sk_shutdown & RCV_SHUTDOWN)
+		connection_left(sk);
 	return 0;
 }
 

@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type sockAwaited uint32
+
+const (
+	sockAwaitedAWAITED_REPLY   sockAwaited = 1
+	sockAwaitedAWAITED_REQUEST sockAwaited = 2
+	sockAwaitedAWAITED_CLOSE   sockAwaited = 3
+)
+
 type sockConnection struct {
 	_           structs.HostLayout
 	Cookie      uint64
@@ -78,7 +86,7 @@ type sockEvent struct {
 		Kind sockEventKind
 		Pad  uint32
 	}
-	_ [592]byte
+	_ [600]byte
 }
 
 type sockEventKind uint32
@@ -194,11 +202,13 @@ const (
 )
 
 type sockStack struct {
-	_      structs.HostLayout
-	Hash   uint64
-	Len    uint32
-	Kernel uint32
-	Frames [127]uint64
+	_            structs.HostLayout
+	Hash         uint64
+	Path         uint64
+	Kernel       uint32
+	User         uint32
+	KernelFrames [48]uint64
+	UserFrames   [127]uint64
 }
 
 type sockTarget struct {

@@ -37,34 +37,77 @@ struct {
 	__type(value, struct window);
 } windows SEC(".maps");
 
-static __always_inline __u64 stack_hash(const struct stack *stack)
+/* How the kernel came to a hook, where that is told by less than its frames: to walk them takes longer than all else. One
+ * hook is reached by one path from one system call in one place of the program, but for what the kernel decides on the
+ * way. Never 0. */
+static __always_inline __u64 stack_path(struct task_struct *task, __u32 hook)
 {
-	__u64 hash = (__u64)stack->kernel << 32 | stack->len;
+	void *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+	__u32 call = bpf_core_field_exists(x86->orig_ax) ? x86->orig_ax : arm64->syscallno;
 
-	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
-		if (i >= stack->len)
+	return (__u64)(hook + 1) << 32 | call;
+}
+
+/* A length, each time from memory: what a loop has shown of one that is still in use the verifier would try all that follows
+ * with. */
+#define LENGTH(field) (*(const volatile __u32 *)&(field))
+
+static __always_inline __u64 hash_frames(__u64 hash, const __u64 *frames, const __u32 *len, __u32 most)
+{
+	ROLLED for (__u32 i = 0; i < most; i++) {
+		if (i >= LENGTH(*len))
 			break;
-		hash = (hash ^ stack->frames[i]) * 0x9e3779b97f4a7c15ULL;
+		hash = (hash ^ frames[i]) * 0x9e3779b97f4a7c15ULL;
 		hash ^= hash >> 32;
 	}
 	return hash;
 }
 
-static __always_inline bool stack_equal(const struct stack *a, const struct stack *b)
+static __always_inline __u64 stack_hash(const struct stack *stack)
 {
-	if (a->len != b->len || a->kernel != b->kernel)
-		return false;
-	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
-		if (i >= a->len)
+	__u64 hash = (stack->path ?: stack->kernel) ^ (__u64)stack->user << 56;
+
+	if (!stack->path)
+		hash = hash_frames(hash, stack->kernel_frames, &stack->kernel, KERNEL_FRAMES);
+	return hash_frames(hash, stack->user_frames, &stack->user, STACK_FRAMES);
+}
+
+static __always_inline bool same_frames(const __u64 *a, const __u64 *b, const __u32 *len, __u32 most)
+{
+	ROLLED for (__u32 i = 0; i < most; i++) {
+		if (i >= LENGTH(*len))
 			break;
-		if (a->frames[i] != b->frames[i])
+		if (a[i] != b[i])
 			return false;
 	}
 	return true;
 }
 
+static __always_inline bool stack_equal(const struct stack *a, const struct stack *b)
+{
+	if (a->path != b->path || LENGTH(a->user) != LENGTH(b->user))
+		return false;
+	if (!a->path && (LENGTH(a->kernel) != LENGTH(b->kernel) ||
+			 !same_frames(a->kernel_frames, b->kernel_frames, &a->kernel, KERNEL_FRAMES)))
+		return false;
+	return same_frames(a->user_frames, b->user_frames, &a->user, STACK_FRAMES);
+}
+
+/* The kernel's own frames, those of the probe among them: by name they are told apart later. */
+static __always_inline void stack_kernel(void *ctx, struct stack *stack)
+{
+	long size = bpf_get_stack(ctx, stack->kernel_frames, sizeof(stack->kernel_frames), 0);
+
+	if (size < 0)
+		lose(LOSS_STACK_KERNEL);
+	else
+		stack->kernel = size / sizeof(stack->kernel_frames[0]);
+}
+
 /* Puts the stack into the table and gives its hash, or 0 with the loss counted. */
-static __always_inline __u64 stack_intern(struct stack *stack)
+static __always_inline __u64 stack_intern(void *ctx, struct stack *stack)
 {
 	__u32 zero = 0;
 	void *table = bpf_map_lookup_elem(&stacks, &zero);
@@ -74,9 +117,9 @@ static __always_inline __u64 stack_intern(struct stack *stack)
 		return 0;
 	known = bpf_map_lookup_elem(table, &stack->hash);
 	if (!known) {
-		long err = bpf_map_update_elem(table, &stack->hash, stack, BPF_NOEXIST);
-
-		if (!err)
+		if (stack->path)
+			stack_kernel(ctx, stack);
+		if (!bpf_map_update_elem(table, &stack->hash, stack, BPF_NOEXIST))
 			return stack->hash;
 		known = bpf_map_lookup_elem(table, &stack->hash); /* another CPU was first */
 		if (!known) {
@@ -121,17 +164,6 @@ struct frame {
 	__u64 address; /* where it goes on */
 };
 
-/* The kernel's own frames, those of the probe among them: by name they are told apart later. */
-static __always_inline void stack_kernel(void *ctx, struct stack *stack)
-{
-	long size = bpf_get_stack(ctx, stack->frames, KERNEL_FRAMES * sizeof(stack->frames[0]), 0);
-
-	if (size < 0)
-		lose(LOSS_STACK_KERNEL);
-	else
-		stack->len = stack->kernel = size / sizeof(stack->frames[0]);
-}
-
 /* Reads the frame at an address, from the window where it is in it. The window begins at *base, 0: nowhere. */
 static __always_inline bool frame_read(struct frame *frame, __u64 at, struct window *window, __u64 *base)
 {
@@ -170,43 +202,43 @@ static __always_inline void stack_user(struct stack *stack, struct task_struct *
 		frame.caller = arm64->regs[29];
 	}
 	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
-		__u32 at = stack->len;
-
-		if (!frame.address || at >= STACK_FRAMES)
+		if (!frame.address)
 			return;
-		stack->frames[at] = frame.address;
-		stack->len = at + 1;
+		stack->user_frames[i] = frame.address;
+		stack->user = i + 1;
 		if (!frame.caller || !frame_read(&frame, frame.caller, window, &base))
 			return;
 	}
 }
 
-/* Takes the stack of the current thread, with the kernel's frames where there is a context, and gives its hash: 0 where
- * there is none, which is counted. */
-static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task, struct window *window)
+/* Takes the stack of the current thread and gives its hash: 0 where there is none, which is counted. */
+static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task, __u64 path,
+					struct window *window)
 {
-	stack->len = stack->kernel = 0;
-	if (ctx)
+	stack->user = stack->kernel = 0;
+	stack->path = path;
+	if (!path)
 		stack_kernel(ctx, stack);
 	stack_user(stack, task, window);
-	if (!stack->len) {
+	if (!stack->user && !stack->kernel) {
 		lose(LOSS_STACK_READ);
 		return 0;
 	}
 	stack->hash = stack_hash(stack);
-	return stack_intern(stack);
+	return stack_intern(ctx, stack);
 }
 
-/* Who does something from where: the current thread, which `task` is, its goroutine and its stack. */
-static __always_inline void key_take(struct weight_key *key, void *ctx, struct task_struct *task, __u32 buffer,
-				     enum stack_kind kind, __u32 wait)
+/* Who does something from where: the current thread, which `task` is, its goroutine and its stack. With a path of 0 the
+ * kernel's frames are walked; see stack_path. */
+static __always_inline void key_take(struct weight_key *key, void *ctx, struct task_struct *task, __u64 path,
+				     __u32 buffer, enum stack_kind kind, __u32 wait)
 {
 	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
 	struct window *window = bpf_map_lookup_elem(&windows, &buffer);
 
 	if (!stack || !window)
 		return;
-	key->stack = stack_take(ctx, stack, task, window);
+	key->stack = stack_take(ctx, stack, task, path, window);
 	key->goid = goroutine_of(task, window->words);
 	key->pid = task->tgid;
 	key->tid = task->pid;
@@ -220,7 +252,7 @@ static __always_inline __u64 stack_charge(void *ctx, struct task_struct *task, _
 {
 	struct weight_key key = {};
 
-	key_take(&key, ctx, task, buffer, kind, 0);
+	key_take(&key, ctx, task, 0, buffer, kind, 0);
 	weight_add(&key, by);
 	return key.stack;
 }

@@ -17,20 +17,26 @@ const DefaultMostStacks = 1 << 17
 type Stack struct {
 	Kernel []uint64 // the probe's own frames are among them
 	User   []uint64
+
+	// Path is not 0 where the kernel's frames were not walked at each event, but at the first of those with the same hook,
+	// system call and User.
+	Path uint64
 }
 
 func (s Stack) equal(other Stack) bool {
-	return slices.Equal(s.Kernel, other.Kernel) && slices.Equal(s.User, other.User)
+	return s.Path == other.Path && slices.Equal(s.User, other.User) && (s.Path != 0 || slices.Equal(s.Kernel, other.Kernel))
 }
 
 // ofRaw copies what is a stack's: what is behind its end is another one's.
 func ofRaw(raw *taskStack) Stack {
-	length := min(int(raw.Len), len(raw.Frames))
-	frames, kernel := slices.Clone(raw.Frames[:length]), min(int(raw.Kernel), length)
-	return Stack{Kernel: frames[:kernel:kernel], User: frames[kernel:]}
+	return Stack{
+		Kernel: slices.Clone(raw.KernelFrames[:min(int(raw.Kernel), len(raw.KernelFrames))]),
+		User:   slices.Clone(raw.UserFrames[:min(int(raw.User), len(raw.UserFrames))]),
+		Path:   raw.Path,
+	}
 }
 
-// readAtOnce is how many entries of a table are read in one call, of up to 1 kB each.
+// readAtOnce is how many entries of a table are read in one call, of up to 1.5 kB each.
 const readAtOnce = 512
 
 // swapped is a table of the kernel side that is read by putting another in its place: map `outer` has the one of now.

@@ -48,7 +48,7 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 	if (collect_stacks && watched) {
 		struct weight one = { .count = 1 };
 
-		thread->made_stack = stack_charge(0, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
+		thread->made_stack = stack_charge(ctx, bpf_get_current_task_btf(), 0, STACK_THREAD_CREATE, &one);
 	}
 	return 0;
 }

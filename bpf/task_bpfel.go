@@ -30,7 +30,7 @@ type taskEvent struct {
 		Kind taskEventKind
 		Pad  uint32
 	}
-	_ [592]byte
+	_ [600]byte
 }
 
 type taskEventKind uint32
@@ -130,11 +130,13 @@ type taskSession struct {
 }
 
 type taskStack struct {
-	_      structs.HostLayout
-	Hash   uint64
-	Len    uint32
-	Kernel uint32
-	Frames [127]uint64
+	_            structs.HostLayout
+	Hash         uint64
+	Path         uint64
+	Kernel       uint32
+	User         uint32
+	KernelFrames [48]uint64
+	UserFrames   [127]uint64
 }
 
 type taskStackKind uint32

@@ -170,15 +170,28 @@ static __always_inline void count_wait(const struct session *session, __u64 now,
 	histogram->sum_ns += ns;
 }
 
+/* While it was ready the thread was moved to other CPUs' queues. In none of them it is in no run_delay: for how long is
+ * known from when it was queued here, and from what was counted before. */
+static __always_inline void moved(struct thread_time *time, struct task_struct *task, __u64 moves, __u64 clock)
+{
+	__u64 queued = task->sched_info.last_queued, waited = clock - time->clock_at;
+	__u64 counted = task->sched_info.run_delay - time->delay_at + clock - queued;
+
+	time->moved += moves;
+	if (queued && !time->unqueued && counted < waited)
+		time->moving_ns += waited - counted;
+}
+
 /* The thread comes on the CPU. */
 static __always_inline void arrived(struct thread_time *time, const struct session *session, struct task_struct *task,
 				    __u64 now, __u64 clock)
 {
 	__u64 waited = now - time->since_ns;
+	__u64 moves = task->se.nr_migrations - time->moves_at;
 	__u32 cpu = task->thread_info.cpu;
 
-	time->moved += task->se.nr_migrations - time->moves_at;
-
+	if (moves)
+		moved(time, task, moves, clock);
 	if (time->unqueued)
 		time->unqueued_ns += waited;
 	else

@@ -17,6 +17,7 @@ type (
 	Goroutine    = taskGoroutine    // what is told of it
 	Transport    = sockTransport
 	Side         = sockSide
+	Awaited      = sockAwaited // how time ended in which a reply was awaited
 	GaugeID      = taskGaugeId
 )
 
@@ -56,6 +57,10 @@ const (
 	TransportTCP  = sockTransportTRANSPORT_TCP
 	TransportUDP  = sockTransportTRANSPORT_UDP
 	TransportUnix = sockTransportTRANSPORT_UNIX
+
+	AwaitedReply   = sockAwaitedAWAITED_REPLY
+	AwaitedRequest = sockAwaitedAWAITED_REQUEST
+	AwaitedClose   = sockAwaitedAWAITED_CLOSE
 
 	SideUnknown = sockSideSIDE_UNKNOWN
 	SideClient  = sockSideSIDE_CLIENT

@@ -25,6 +25,13 @@ var kinds = map[bpf.StackKind]string{
 	bpf.StackRSS:          recording.KindRSS,
 }
 
+// awaited are the recording's names of how time ended in which a reply was awaited.
+var awaited = map[bpf.Awaited]string{
+	bpf.AwaitedReply:   recording.WaitReply,
+	bpf.AwaitedRequest: recording.WaitRequest,
+	bpf.AwaitedClose:   recording.WaitClose,
+}
+
 // Stacks gives the named stacks of a profiled trial, after Done.
 func (w *Watch) Stacks() []recording.Stack { return w.stacks }
 
@@ -195,7 +202,8 @@ func (w *Watch) newNamer(raw map[uint64]bpf.Stack) *namer {
 	return n
 }
 
-// stacks gives what one weight comes to: time off the CPU is told apart by what was waited for.
+// stacks gives what one weight comes to: time off the CPU is told apart by what was waited for, time in which a reply was
+// awaited by what ended it.
 func (n *namer) stacks(key bpf.WeightKey, w bpf.Weight) []recording.Stack {
 	of := n.name(key)
 	stack := recording.Stack{
@@ -208,6 +216,9 @@ func (n *namer) stacks(key bpf.WeightKey, w bpf.Weight) []recording.Stack {
 	}
 	if key.Tid == 0 {
 		stack.Thread = "" // of another process
+	}
+	if key.Kind == bpf.StackReplyWait {
+		stack.Wait = awaited[bpf.Awaited(key.Wait)]
 	}
 	if key.Kind != bpf.StackOffCPU {
 		return []recording.Stack{stack}
@@ -227,7 +238,7 @@ func (n *namer) stacks(key bpf.WeightKey, w bpf.Weight) []recording.Stack {
 
 // name gives the frames of a weight's stack, each stack once.
 func (n *namer) name(key bpf.WeightKey) named {
-	if key.Stack == 0 && bpf.Activity(key.Wait) == bpf.ActivityNone {
+	if key.Stack == 0 && key.Kind == bpf.StackOffCPU && bpf.Activity(key.Wait) == bpf.ActivityNone {
 		return named{frames: []recording.Frame{{Function: newThread}}}
 	}
 	raw, ok := n.raw[key.Stack]
@@ -237,7 +248,7 @@ func (n *namer) name(key bpf.WeightKey) named {
 	id := namedKey{key.Stack, key.Pid, key.Kind == bpf.StackCPU}
 	known, ok := n.named[id]
 	if !ok {
-		known.frames = n.kernel(raw.Kernel, id.sampled)
+		known.frames = n.kernel(raw, id.sampled)
 		user, cut := n.user(int(key.Pid), raw.User)
 		known.frames, known.cut = append(known.frames, user...), cut
 		n.named[id] = known
@@ -246,17 +257,23 @@ func (n *namer) name(key bpf.WeightKey) named {
 }
 
 // kernel names the kernel's frames. Of a sample the first address is where the CPU was, and no probe is in it.
-func (n *namer) kernel(addresses []uint64, sampled bool) []recording.Frame {
+func (n *namer) kernel(raw bpf.Stack, sampled bool) []recording.Frame {
 	names, err := n.w.c.kernelNames()
 	switch {
-	case len(addresses) == 0:
+	case len(raw.Kernel) == 0:
 		return nil
 	case err != nil:
 		return []recording.Frame{{Function: recording.KernelBinary, Binary: recording.KernelBinary}}
 	case sampled:
-		return names.Sample(addresses)
+		return names.Sample(raw.Kernel)
 	}
-	return names.Stack(addresses)
+	frames := names.Stack(raw.Kernel)
+	if raw.Path != 0 {
+		for i := range frames {
+			frames[i].Found = recording.FoundFirst
+		}
+	}
+	return frames
 }
 
 func (n *namer) user(pid int, addresses []uint64) ([]recording.Frame, bool) {

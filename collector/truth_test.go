@@ -31,6 +31,7 @@ type truth struct {
 	Grown int64 `json:"grown"`
 	Asks  []struct {
 		Function string `json:"function"`
+		Wait     string `json:"wait"`
 		Times    int64  `json:"times"`
 		EachNS   int64  `json:"each_ns"`
 		TookNS   int64  `json:"took_ns"`
@@ -78,6 +79,7 @@ func TestStacksAreTrue(t *testing.T) {
 			p.checkNaps(t)
 			p.checkBytes(t)
 			p.checkAsks(t)
+			p.checkKernel(t)
 			p.checkGoroutines(t)
 			p.checkTotals(t)
 		})
@@ -283,13 +285,54 @@ func (p *played) checkBytes(t *testing.T) {
 func (p *played) checkAsks(t *testing.T) {
 	t.Helper()
 	for _, a := range p.truth.Asks {
-		got := p.through(recording.KindReplyWait, a.Function)
-		if got.Replies != a.Times || got.ReplyWaitNS < a.Times*a.EachNS || got.ReplyWaitNS > a.TookNS {
-			t.Errorf("%s awaited %d replies for %d ns, want %d for %d to %d", a.Function, got.Replies, got.ReplyWaitNS, a.Times, a.Times*a.EachNS, a.TookNS)
+		got, replies := p.through(recording.KindReplyWait, a.Function), int64(0)
+		if a.Wait == recording.WaitReply {
+			replies = a.Times
+		}
+		if got.Replies != replies || got.ReplyWaitNS < a.Times*a.EachNS || got.ReplyWaitNS > a.TookNS {
+			t.Errorf("%s awaited %d replies for %d ns, want %d for %d to %d", a.Function, got.Replies, got.ReplyWaitNS, replies, a.Times*a.EachNS, a.TookNS)
+		}
+		for _, s := range p.stacks {
+			if s.Kind == recording.KindReplyWait && passes(s, a.Function) && s.Wait != a.Wait {
+				t.Errorf("%s: a wait that %q ended, want %q", a.Function, s.Wait, a.Wait)
+			}
 		}
 		socket := p.through(recording.KindSocket, a.Function)
 		if socket.SentBytes != a.Sent || socket.RecvBytes != a.Received {
 			t.Errorf("%s sent %d bytes and received %d, want %d and %d", a.Function, socket.SentBytes, socket.RecvBytes, a.Sent, a.Received)
+		}
+	}
+}
+
+// kernelPaths are by kind what the kernel did at the events of a function's, or of any: a function of its own on the way.
+var kernelPaths = []struct{ kind, through, kernel string }{
+	{recording.KindSocket, "talk", "ksys_write"},
+	{recording.KindReplyWait, "askFast", "ksys_write"},
+	{recording.KindOffCPU, "middle", "do_nanosleep"},
+	{recording.KindRSS, "grow", "handle_mm_fault"},
+	{recording.KindThreadCreate, "", "kernel_clone"},
+}
+
+// checkKernel looks for the kernel's own frames in every kind: before the program's, and named.
+func (p *played) checkKernel(t *testing.T) {
+	t.Helper()
+	for _, path := range kernelPaths {
+		seen := 0
+		for _, s := range p.stacks {
+			if s.Kind != path.kind || path.through != "" && !passes(s, path.through) {
+				continue
+			}
+			if slices.ContainsFunc(s.Frames, func(f recording.Frame) bool { return f.Function == path.kernel }) {
+				seen++
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s through %q: no stack has %s", path.kind, path.through, path.kernel)
+		}
+	}
+	for _, s := range p.stacks {
+		if len(s.Frames) > 0 && s.Kind != recording.KindCPU && s.Frames[0].Binary != recording.KernelBinary && s.Frames[0].Function != newThread {
+			t.Errorf("%s: leaf %+v, want the kernel's", s.Kind, s.Frames[0])
 		}
 	}
 }

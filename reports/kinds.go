@@ -205,14 +205,14 @@ func (s *stacks) value(sample *profile.Sample) int64 {
 // part is what a sample has of a kind.
 type part struct {
 	value int64
-	wait  string // of off-CPU time: its cause as the name of a frame
+	wait  string // of off-CPU time its cause, of reply wait that it is none, as the name of a frame
 }
 
 // parts of a sample that have a value; only off-CPU time can have two.
 func (s *stacks) parts(sample *profile.Sample) []part {
 	if s.kind.Name != recording.KindOffCPU {
 		if n := s.value(sample); n > 0 {
-			return []part{{value: n}}
+			return []part{{n, s.unanswered(sample)}}
 		}
 		return nil
 	}
@@ -223,6 +223,16 @@ func (s *stacks) parts(sample *profile.Sample) []part {
 		}
 	}
 	return list
+}
+
+// unanswered names the frame of time in which a reply was awaited and did not come: the next send of the request did, or the
+// connection's end.
+func (s *stacks) unanswered(sample *profile.Sample) string {
+	wait := sample.Label["wait"]
+	if s.kind.Name != recording.KindReplyWait || len(wait) == 0 || wait[0] == recording.WaitReply {
+		return ""
+	}
+	return "[" + wait[0] + "]"
 }
 
 // waitFrame names the frame of a cause: "[futex]".

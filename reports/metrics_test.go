@@ -73,7 +73,9 @@ func stacksDoc(b *strings.Builder) {
 Profiled trials, which are never timed, keep the stacks behind the figures. A model's trials are merged into one pprof
 file, whose values are sums over them, as those of --format folded are; a flame graph and the table of who pays show the
 mean of one trial. On off-CPU stacks the cause of the wait stands as a frame of its own, "[futex]" or "[runnable]" (ready, but
-without a CPU): so blocked and runnable time are never one. "[scheduler]" is a row above the root: what the threads of a Go
+without a CPU): so blocked and runnable time are never one. On stacks of reply wait "[request]" is time that the next send of
+the same request ended, and "[close]" time that the connection's end did, without a reply; all else ended with the reply's
+first byte. In pprof these are the label "wait". "[scheduler]" is a row above the root: what the threads of a Go
 program did while no goroutine ran on them. Kernel frames end in "_[k]" in folded stacks.
 
 `)
@@ -87,8 +89,9 @@ program did while no goroutine ran on them. Kernel frames end in "_[k]" in folde
 	}
 	fmt.Fprintf(b, `
 Counters are those of the same trials: off-CPU time is the blocked and runnable time of all threads; socket bytes are those of all
-transports, both ways; threads made are all but the first, which was there before anything could be seen; reply wait is the sum
-of the waits that a reply ended; RSS grown is the gross growth, where the trial has it. What is missing stands above each graph
+transports, both ways; threads made are all but the first, which was there before anything could be seen; reply wait is the
+sum of *awaiting reply*, the area under its curve but for what is not over at the end, each moment of it charged to the stack
+that had sent last (of a server: received last); RSS grown is the gross growth, where the trial has it. What is missing stands above each graph
 and with the evidence. An event whose stack found no room, or could not be read, is in the sums, as "[unknown]". `+"`cpu`"+` is sampled, and
 `+"`heap`"+` is the runtime's own estimate: nothing has to add up to them. Under %d samples, cpu says "too few".
 

@@ -64,8 +64,8 @@ type Transport struct {
 // received byte of its reply (on the server's side the other way round).
 type Awaiting struct {
 	Peak    int64 `json:"peak"`    // at once, from the gate on, count
-	Replies int64 `json:"replies"` // waits that ended, count
-	SumNS   int64 `json:"sum_ns"`  // of the waits that ended, a duration
+	Replies int64 `json:"replies"` // that came, count
+	SumNS   int64 `json:"sum_ns"`  // of the waits, with a reply or without; of those not over up to the last send, a duration
 }
 
 // Connection is one socket of the process, from its opening, or from the first transfer where there is none.
@@ -89,7 +89,7 @@ type Connection struct {
 	RecvCalls   int64  `json:"recv_calls"`    // calls that received, count
 	Retransmits int64  `json:"retransmits"`   // TCP segments sent again, count
 	Replies     int64  `json:"replies"`       // awaited replies that came, count
-	AwaitedNS   int64  `json:"awaited_ns"`    // sum of the waits for them, a duration
+	AwaitedNS   int64  `json:"awaited_ns"`    // that replies were awaited, as in Awaiting, a duration
 }
 
 // Names of curves.

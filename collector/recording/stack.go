@@ -20,6 +20,7 @@ const (
 	FoundFramePointer = "frame pointer"   // kept by the code before it, which is Go's
 	FoundInlined      = "inline table"    // of the function that it was inlined into, whose frame follows
 	FoundUnwinder     = "kernel unwinder" // the kernel's own (ORC or frame pointers)
+	FoundFirst        = "first event"     // likewise, but once for all events of one hook, system call and program stack
 )
 
 // KernelBinary is what the kernel's own code has in [Frame.Binary]; a module has its name in brackets too: "[nf_tables]".
@@ -31,7 +32,7 @@ const (
 	KindOffCPU       = "offcpu"       // time off the CPU: blocked by cause, or runnable
 	KindThreadCreate = "threadcreate" // threads made
 	KindSocket       = "socket"       // socket bytes sent and received
-	KindReplyWait    = "replywait"    // time from the last send to the first byte of the reply, by the stack that sent
+	KindReplyWait    = "replywait"    // time in which a reply was awaited, by the stack that had sent last
 	KindRSS          = "rss"          // bytes that resident memory grew by, gross
 	KindHeap         = "heap"         // bytes in use at the end, by allocation
 )
@@ -41,7 +42,7 @@ type Stack struct {
 	Kind      string    // KindHeap is none
 	Thread    string    // name of the thread, with its tid: "weft/4711"
 	Goroutine Goroutine // that ran; the zero value where none did, or it is no Go program
-	Wait      string    // of KindOffCPU: the cause (CauseFutex and so on), or WaitRunnable
+	Wait      string    // of KindOffCPU: the cause (CauseFutex and so on), or WaitRunnable; of KindReplyWait: WaitReply and so on
 	Frames    []Frame   // leaf first
 	Cut       bool      // the root was not reached
 	Values    Values
@@ -49,6 +50,13 @@ type Stack struct {
 
 // WaitRunnable is the Wait of time in which a thread was ready and had no CPU.
 const WaitRunnable = "runnable"
+
+// The Waits of time in which a reply was awaited, from a send on, or of a server, from a receive on: what ended it.
+const (
+	WaitReply   = "reply"   // the first byte of the reply
+	WaitRequest = "request" // the next send (receive) of the same request: it had not been all there
+	WaitClose   = "close"   // the connection's end, without a reply
+)
 
 // SchedulerGoroutine is the Entry of what a Go program's thread did while no goroutine ran on it.
 const SchedulerGoroutine = "[scheduler]"

@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// asked is what one function sent and awaited: Times replies that the server
-// gives back not before Each. A reply's wait, from its request's first byte sent to
-// its own first byte received, is at least Each; all of them together took TookNS or less.
+// asked is what one function sent, Times times, and awaited: for EachNS or more after
+// each, for TookNS or less all together. Wait says what ended that: "reply", which
+// the server gives back not before EachNS, "request", the rest of which another
+// function sent, or "close".
 type asked struct {
 	Function string `json:"function"`
+	Wait     string `json:"wait"`
 	Times    int64  `json:"times"`
 	EachNS   int64  `json:"each_ns"`
 	TookNS   int64  `json:"took_ns"`
@@ -24,13 +26,19 @@ type asked struct {
 
 const askBytes = 8 // of a request, which is how long to wait in ns, and of its reply, the same
 
+func request(wait time.Duration) []byte { return binary.BigEndian.AppendUint64(nil, uint64(wait)) }
+
 func stepAsk(t *truth, server string) error {
+	return errors.Join(askWhole(t, server), askInParts(t, server), askForNothing(t, server))
+}
+
+func askWhole(t *truth, server string) error {
 	for _, a := range []struct {
 		asked
 		ask func(net.Conn, []byte) error
 	}{
-		{asked{Function: "askFast", Times: 5, EachNS: 20e6}, askFast},
-		{asked{Function: "askSlow", Times: 3, EachNS: 70e6}, askSlow},
+		{asked{Function: "askFast", Wait: "reply", Times: 5, EachNS: 20e6}, askFast},
+		{asked{Function: "askSlow", Wait: "reply", Times: 3, EachNS: 70e6}, askSlow},
 	} {
 		c, err := net.Dial("tcp", server)
 		if err != nil {
@@ -39,7 +47,7 @@ func stepAsk(t *truth, server string) error {
 		a.Goid = goid()
 		for range a.Times {
 			start := time.Now()
-			if err := a.ask(c, binary.BigEndian.AppendUint64(nil, uint64(a.EachNS))); err != nil {
+			if err := a.ask(c, request(time.Duration(a.EachNS))); err != nil {
 				return errors.Join(err, c.Close())
 			}
 			a.TookNS += time.Since(start).Nanoseconds()
@@ -53,6 +61,59 @@ func stepAsk(t *truth, server string) error {
 	return nil
 }
 
+// askInParts sends a request by two functions, the second some time after the first.
+func askInParts(t *truth, server string) error {
+	first := asked{Function: "askFirst", Wait: "request", Times: 1, EachNS: 40e6, Sent: 3, Goid: goid()}
+	rest := asked{Function: "askRest", Wait: "reply", Times: 1, EachNS: 60e6, Sent: askBytes - 3, Received: askBytes, Goid: goid()}
+	c, err := net.Dial("tcp", server)
+	if err != nil {
+		return err
+	}
+	start, whole := time.Now(), request(time.Duration(rest.EachNS))
+	if err := askFirst(c, whole[:first.Sent]); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	time.Sleep(time.Duration(first.EachNS))
+	between := time.Now()
+	err = askRest(c, whole[first.Sent:], func() { first.TookNS = time.Since(start).Nanoseconds() })
+	rest.TookNS = time.Since(between).Nanoseconds()
+	t.Asks = append(t.Asks, first, rest)
+	return errors.Join(err, c.Close())
+}
+
+// askForNothing hangs up before the reply.
+func askForNothing(t *truth, server string) error {
+	vain := asked{Function: "askInVain", Wait: "close", Times: 1, EachNS: 50e6, Sent: askBytes, Goid: goid()}
+	c, err := net.Dial("tcp", server)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := askInVain(c, request(4*time.Duration(vain.EachNS))); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	time.Sleep(time.Duration(vain.EachNS))
+	err = c.Close()
+	vain.TookNS = time.Since(start).Nanoseconds()
+	t.Asks = append(t.Asks, vain)
+	return err
+}
+
+//go:noinline
+func askFirst(c net.Conn, part []byte) error { return send(c, part) }
+
+//go:noinline
+func askRest(c net.Conn, part []byte, sent func()) error {
+	if err := send(c, part); err != nil {
+		return err
+	}
+	sent()
+	return receive(c)
+}
+
+//go:noinline
+func askInVain(c net.Conn, request []byte) error { return send(c, request) }
+
 //go:noinline
 func askFast(c net.Conn, request []byte) error { return exchange(c, request) }
 
@@ -60,9 +121,18 @@ func askFast(c net.Conn, request []byte) error { return exchange(c, request) }
 func askSlow(c net.Conn, request []byte) error { return exchange(c, request) }
 
 func exchange(c net.Conn, request []byte) error {
-	if _, err := c.Write(request); err != nil {
+	if err := send(c, request); err != nil {
 		return err
 	}
+	return receive(c)
+}
+
+func send(c net.Conn, part []byte) error {
+	_, err := c.Write(part)
+	return err
+}
+
+func receive(c net.Conn) error {
 	var reply [askBytes]byte
 	_, err := io.ReadFull(c, reply[:])
 	return err
