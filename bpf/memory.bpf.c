@@ -177,7 +177,7 @@ static __always_inline void memory_free(struct memory *memory)
 }
 
 /* Charges growth to the stack of the current thread, or, where that is another process's, to none. */
-static __always_inline void rss_charge(void *ctx, __u32 buffer, __u64 units)
+static __always_inline void rss_charge(void *ctx, __u32 buffer, __u32 member, __u64 units)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct weight by = { .count = 1, .amount = units << RSS_SHIFT };
@@ -185,7 +185,7 @@ static __always_inline void rss_charge(void *ctx, __u32 buffer, __u64 units)
 
 	key.kind = STACK_RSS;
 	if (thread_of(task))
-		key_take(&key, ctx, task, 0, buffer, STACK_RSS, 0);
+		key_take(&key, ctx, task, stack_path(task, buffer * MM_MEMBERS + member), buffer, STACK_RSS, 0);
 	weight_add(&key, &by);
 }
 
@@ -209,7 +209,7 @@ static __always_inline void rss_move(void *ctx, __u32 buffer, __u32 member, __s6
 		return;
 	__sync_fetch_and_add(&sums->grown, delta);
 	if (collect_stacks)
-		rss_charge(ctx, buffer, delta);
+		rss_charge(ctx, buffer, member, delta);
 }
 
 /* What a thread has counted and not handed in, pages. */

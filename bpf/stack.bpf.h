@@ -50,34 +50,32 @@ static __always_inline __u64 stack_path(struct task_struct *task, __u32 hook)
 	return (__u64)(hook + 1) << 32 | call;
 }
 
-/* A length, each time from memory: what a loop has shown of one that is still in use the verifier would try all that follows
- * with. */
+/* A length, each time from memory: what a loop shows of one that is still in use, the verifier tries all that follows with. */
 #define LENGTH(field) (*(const volatile __u32 *)&(field))
 
-static __always_inline __u64 hash_frames(__u64 hash, const __u64 *frames, const __u32 *len, __u32 most)
+static __always_inline __u64 hash_add(__u64 hash, __u64 frame)
 {
-	ROLLED for (__u32 i = 0; i < most; i++) {
-		if (i >= LENGTH(*len))
+	hash = (hash ^ frame) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+static __always_inline __u64 hash_kernel(const struct stack *stack)
+{
+	__u32 len = LENGTH(stack->kernel);
+	__u64 hash = len;
+
+	ROLLED for (__u32 i = 0; i < KERNEL_FRAMES; i++) {
+		if (i >= len)
 			break;
-		hash = (hash ^ frames[i]) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 32;
+		hash = hash_add(hash, stack->kernel_frames[i]);
 	}
 	return hash;
 }
 
-static __always_inline __u64 stack_hash(const struct stack *stack)
-{
-	__u64 hash = (stack->path ?: stack->kernel) ^ (__u64)stack->user << 56;
-
-	if (!stack->path)
-		hash = hash_frames(hash, stack->kernel_frames, &stack->kernel, KERNEL_FRAMES);
-	return hash_frames(hash, stack->user_frames, &stack->user, STACK_FRAMES);
-}
-
-static __always_inline bool same_frames(const __u64 *a, const __u64 *b, const __u32 *len, __u32 most)
+static __always_inline bool same_frames(const __u64 *a, const __u64 *b, __u32 len, __u32 most)
 {
 	ROLLED for (__u32 i = 0; i < most; i++) {
-		if (i >= LENGTH(*len))
+		if (i >= len)
 			break;
 		if (a[i] != b[i])
 			return false;
@@ -90,9 +88,9 @@ static __always_inline bool stack_equal(const struct stack *a, const struct stac
 	if (a->path != b->path || LENGTH(a->user) != LENGTH(b->user))
 		return false;
 	if (!a->path && (LENGTH(a->kernel) != LENGTH(b->kernel) ||
-			 !same_frames(a->kernel_frames, b->kernel_frames, &a->kernel, KERNEL_FRAMES)))
+			 !same_frames(a->kernel_frames, b->kernel_frames, LENGTH(a->kernel), KERNEL_FRAMES)))
 		return false;
-	return same_frames(a->user_frames, b->user_frames, &a->user, STACK_FRAMES);
+	return same_frames(a->user_frames, b->user_frames, LENGTH(a->user), STACK_FRAMES);
 }
 
 /* The kernel's own frames, those of the probe among them: by name they are told apart later. */
@@ -154,8 +152,10 @@ static __noinline void weight_add(const struct weight_key *key, const struct wei
 		}
 	}
 	__sync_fetch_and_add(&weight->count, by->count);
-	__sync_fetch_and_add(&weight->amount, by->amount);
-	__sync_fetch_and_add(&weight->other, by->other);
+	if (by->amount)
+		__sync_fetch_and_add(&weight->amount, by->amount);
+	if (by->other)
+		__sync_fetch_and_add(&weight->other, by->other);
 }
 
 /* What a frame pointer points at, on amd64 and on arm64. */
@@ -185,8 +185,8 @@ static __always_inline bool frame_read(struct frame *frame, __u64 at, struct win
 
 /* The chain of frame pointers of a thread, from where it entered the kernel. bpf_get_stack walks the same chain, but
  * finds its end by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go
- * down as well as up, since Go changes stacks within it. */
-static __always_inline void stack_user(struct stack *stack, struct task_struct *task, struct window *window)
+ * down as well as up, since Go changes stacks within it. Gives the hash, of what came before too. */
+static __always_inline __u64 stack_user(struct stack *stack, struct task_struct *task, struct window *window, __u64 hash)
 {
 	void *regs = (void *)bpf_task_pt_regs(task);
 	struct pt_regs___x86 *x86 = regs;
@@ -203,12 +203,14 @@ static __always_inline void stack_user(struct stack *stack, struct task_struct *
 	}
 	ROLLED for (__u32 i = 0; i < STACK_FRAMES; i++) {
 		if (!frame.address)
-			return;
+			break;
 		stack->user_frames[i] = frame.address;
+		hash = hash_add(hash, frame.address);
 		stack->user = i + 1;
 		if (!frame.caller || !frame_read(&frame, frame.caller, window, &base))
-			return;
+			break;
 	}
+	return hash;
 }
 
 /* Takes the stack of the current thread and gives its hash: 0 where there is none, which is counted. */
@@ -219,12 +221,11 @@ static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct t
 	stack->path = path;
 	if (!path)
 		stack_kernel(ctx, stack);
-	stack_user(stack, task, window);
+	stack->hash = stack_user(stack, task, window, path ?: hash_kernel(stack));
 	if (!stack->user && !stack->kernel) {
 		lose(LOSS_STACK_READ);
 		return 0;
 	}
-	stack->hash = stack_hash(stack);
 	return stack_intern(ctx, stack);
 }
 
