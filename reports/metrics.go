@@ -89,7 +89,7 @@ func socketMetrics() []Metric {
 			Definition: "Greatest number of connections that awaited a reply at once, from the first sent byte of a request to the first received byte of its reply. Equal to requests without pipelining; a lower bound with HTTP/2 or pipelining, an upper bound with TLS.",
 			Value:      positive(func(t *recording.Trial) int64 { return t.Sockets.Awaiting.Peak })},
 		{Name: "awaiting-mean-ns", Column: "AWAIT", Unit: unitNS, Better: lower, Events: true, Kind: recording.Measured,
-			Definition: "Mean time that a connection awaited a reply: the origin's latency, the network, and how late the model read.",
+			Definition: "Time that connections awaited a reply, over the replies that came: the origin's latency, the network, and how late the model read.",
 			Value:      awaitingMean},
 		{Name: "retransmits", Column: "RETRANS", Unit: unitCount, Better: lower, Events: true, Kind: recording.Measured,
 			Definition: "TCP segments sent again, from tcp_retransmit_skb: the network disturbed the trial.",

@@ -76,7 +76,8 @@ mean of one trial. On off-CPU stacks the cause of the wait stands as a frame of 
 without a CPU): so blocked and runnable time are never one. On stacks of reply wait "[request]" is time that the next send of
 the same request ended, and "[close]" time that the connection's end did, without a reply; all else ended with the reply's
 first byte. In pprof these are the label "wait". "[scheduler]" is a row above the root: what the threads of a Go
-program did while no goroutine ran on them. Kernel frames end in "_[k]" in folded stacks.
+program did while no goroutine ran on them. Kernel frames end in "_[k]" in folded stacks; those of socket calls, page faults and
+preemptions are of the first event with the same hook, system call and stack of the program (docs/accuracy.md).
 
 `)
 	fmt.Fprintf(b, "| --kind | what | unit | sample types | must add up to |\n|---|---|---|---|---|\n")
