@@ -34,6 +34,7 @@ var programs = map[string]func(stage, []string) error{
 	"listen":   playListen,
 	"echo":     playEcho,
 	"again":    playAgain,
+	"parts":    playParts,
 	"connect":  playConnect,
 	"answer":   playAnswer,
 	"resend":   playResend,
