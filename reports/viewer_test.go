@@ -51,6 +51,7 @@ func checkFlames(t *testing.T, b *browser, v *View) {
 	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
 	t.Run("choice", func(t *testing.T) { checkFlameChoice(t, b) })
 	t.Run("zoom", func(t *testing.T) { checkFlameZoom(t, b) })
+	t.Run("hover", func(t *testing.T) { checkFlameHover(t, b) })
 	t.Run("search", func(t *testing.T) { checkFlameSearch(t, b, v) })
 	t.Run("turned", func(t *testing.T) { checkFlameTurned(t, b) })
 	t.Run("colors", func(t *testing.T) { checkFlameColors(t, b) })
@@ -137,6 +138,32 @@ func checkFlameKeys(t *testing.T, b *browser) {
 		}
 		if enlarged := eval[bool](t, b, `!document.getElementById("flame-back").hidden`); enlarged != step.enlarged {
 			t.Errorf("%s: enlarged %v", step.name, enlarged)
+		}
+	}
+}
+
+// checkFlameHover: the details are those of the frame that the mouse goes to, not of one that is drawn under it.
+func checkFlameHover(t *testing.T, b *browser) {
+	b.click(t, "#flame-details")
+	at := eval[[]float64](t, b, `(() => {
+	  const box = document.querySelector('#flame g[data-name="main.main"] rect').getBoundingClientRect();
+	  return [Math.floor(box.x + box.width / 2), Math.floor(box.y + box.height / 2), innerHeight];
+	})()`)
+	if at[1] < 0 || at[1] > at[2] {
+		t.Fatalf("main.main is at %v of %v, not in view", at[1], at[2])
+	}
+	b.run(t, chromedp.MouseEvent("mouseMoved", at[0], at[1]))
+	if got := textOf(t, b, "flame-details"); !strings.HasPrefix(got, "main.main: ") {
+		t.Errorf("the mouse is on main.main, details %q", got)
+	}
+	for _, step := range []struct {
+		by   float64
+		want string
+	}{{0, "main.main: "}, {1, "only.In3: "}} {
+		eval[bool](t, b, fmt.Sprintf(`document.querySelector('#flame g[data-name="only.In3"]').dispatchEvent(
+		  new MouseEvent("mouseover", { bubbles: true, clientX: %v, clientY: %v }))`, at[0]+step.by, at[1]))
+		if got := textOf(t, b, "flame-details"); !strings.HasPrefix(got, step.want) {
+			t.Errorf("only.In3 is under the mouse, which has moved by %v: details %q", step.by, got)
 		}
 	}
 }

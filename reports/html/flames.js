@@ -50,7 +50,11 @@ class FlameView {
   constructor(place, on) {
     Object.assign(this, { place, on, nodes: [], hits: new Set(), shown: [], color: frameColors.package, rootOnTop: false, tip: (n) => n.name });
     place.addEventListener("click", (e) => this.over(e, (n) => this.zoom(n)));
-    place.addEventListener("mouseover", (e) => this.over(e, (n) => on.details(this.tip(n))));
+    // A graph that is drawn anew under a mouse at rest is not pointed at.
+    let mouse = "";
+    const where = (e) => e.clientX + " " + e.clientY;
+    for (const moved of ["mousemove", "mousedown"]) addEventListener(moved, (e) => { mouse = where(e); });
+    place.addEventListener("mouseover", (e) => where(e) !== mouse && this.over(e, (n) => on.details(this.tip(n))));
     place.addEventListener("focusin", (e) => this.over(e, (n) => { this.stop(n); on.details(this.tip(n)); }));
     place.addEventListener("keydown", (e) => this.key(e));
   }
