@@ -66,24 +66,37 @@ func (w *Watch) collectStacks(threads []bpf.Thread) error {
 	return nil
 }
 
-// drainLast reads the stacks for the last time, and how much RSS has grown at the same moment: the program stands still,
-// but its runtime may not.
+// drainLast reads the stacks for the last time, and at the same moment what they must add up to of that which goes on while
+// the program stands still: its runtime may touch memory, and make a thread.
 func (w *Watch) drainLast() (stacks map[uint64]bpf.Stack, weights map[bpf.WeightKey]bpf.Weight, err error) {
 	for range looks {
-		before, beforeErr := w.c.probes.MemorySums()
+		before, beforeErr := w.ongoing()
 		stacks, weights, err = w.c.probes.Stacks()
-		after, afterErr := w.c.probes.MemorySums()
+		after, afterErr := w.ongoing()
 		if err := errors.Join(beforeErr, err, afterErr); err != nil {
 			return nil, nil, err
 		}
+		w.trial.Threads.Made = after.threads
 		if w.trial.Memory != nil {
-			w.trial.Memory.GrownBytes = int64(after.Grown) * bpf.RSSUnit
+			w.trial.Memory.GrownBytes = after.grown
 		}
-		if before.Grown == after.Grown {
+		if before == after {
 			break
 		}
 	}
 	return stacks, weights, nil
+}
+
+// ongoing is what a program's runtime may do while the program stands still.
+type ongoing struct {
+	threads int64 // made
+	grown   int64 // bytes
+}
+
+func (w *Watch) ongoing() (ongoing, error) {
+	gauge, err := w.c.probes.Gauge(bpf.GaugeThreads)
+	sums, memoryErr := w.c.probes.MemorySums()
+	return ongoing{int64(gauge.Rises), int64(sums.Grown) * bpf.RSSUnit}, errors.Join(err, memoryErr)
 }
 
 func (w *Watch) loseGoroutines() {

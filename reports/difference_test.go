@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,5 +151,13 @@ func TestFoldedCompared(t *testing.T) {
 	sum(draw(t, v, "folded", opts), func(n, m int64) { second += n; first += m })
 	if mine == 0 || mine != second || theirs != first {
 		t.Errorf("alone %d and %d, compared %d and %d", theirs, mine, first, second)
+	}
+}
+
+// Stacks of a single frame stand last in folded stacks.
+func TestFoldedOrder(t *testing.T) {
+	got := slices.SortedFunc(slices.Values([]string{"main", "main;b", "all", "main;a"}), byFrames)
+	if want := []string{"main;a", "main;b", "all", "main"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

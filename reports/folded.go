@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Folded draws one line a distinct stack, root first, with its value: what flamegraph.pl and speedscope read. A name of
@@ -24,7 +25,7 @@ func Folded(w io.Writer, v *View, opts Options) error {
 	v.totalsOf(s.model) // before the profile of another model is read
 	out := bufio.NewWriter(w)
 	if opts.CompareWith == "" {
-		for _, stack := range slices.Sorted(maps.Keys(lines)) {
+		for _, stack := range slices.SortedFunc(maps.Keys(lines), byFrames) {
 			fmt.Fprintf(out, "%s %d\n", stack, lines[stack])
 		}
 	} else {
@@ -36,7 +37,7 @@ func Folded(w io.Writer, v *View, opts Options) error {
 		for stack := range before {
 			lines[stack] += 0
 		}
-		for _, stack := range slices.Sorted(maps.Keys(lines)) {
+		for _, stack := range slices.SortedFunc(maps.Keys(lines), byFrames) {
 			fmt.Fprintf(out, "%s %d %d\n", stack, before[stack], lines[stack])
 		}
 	}
@@ -48,6 +49,18 @@ func Folded(w io.Writer, v *View, opts Options) error {
 		fmt.Fprintf(out, "# %s (%s)\n", e.String(), escapeTerminal(join("; ", e.lostText(), e.missingText())))
 	}
 	return out.Flush()
+}
+
+// byFrames sorts by name, and stacks of a single frame last: Perfetto takes a file for a folded one only if each of its
+// first three lines has a ";".
+func byFrames(a, b string) int {
+	if one, other := strings.Contains(a, ";"), strings.Contains(b, ";"); one != other {
+		if one {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(a, b)
 }
 
 // fold sums values by stack.

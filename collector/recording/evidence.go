@@ -2,7 +2,7 @@ package recording
 
 // Threads is the life of threads, from task_newtask and sched_process_exit.
 type Threads struct {
-	Made       int64    `json:"made"`         // threads made up to done, the main one included, count
+	Made       int64    `json:"made"`         // threads made up to done, in profiled trials until the stacks are read, the main one included, count
 	MadeAtGate int64    `json:"made_at_gate"` // of these before the gate, count
 	Gone       int64    `json:"gone"`         // threads gone by done, count
 	Peak       int64    `json:"peak"`         // greatest number alive at once from the gate on, count
