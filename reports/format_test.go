@@ -162,7 +162,7 @@ func TestFolded(t *testing.T) {
 		{frames: []string{"nothing"}, heap: 0},
 	}
 	v := NewView(save(t, newRecording(), map[string]*profile.Profile{"go-threads": newProfile(specs)}))
-	want := "[cut: callers not reached];leaf 2\na 1\nmain:x;evil\\nname 7 11\n"
+	want := "[cut: callers not reached];leaf 2\nmain:x;evil\\nname 7 11\na 1\n"
 	if got := draw(t, v, "folded", Options{Kind: recording.KindHeap}); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
