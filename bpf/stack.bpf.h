@@ -132,18 +132,20 @@ static __always_inline __u64 stack_intern(void *ctx, struct stack *stack)
 	return stack->hash;
 }
 
+static const struct weight no_weight; /* not on the stack, of which before Linux 6.3 nothing is left */
+
 /* Not inlined: so its types are in the BTF that Go's are made from. */
 static __noinline void weight_add(const struct weight_key *key, const struct weight *by)
 {
 	__u32 zero = 0;
 	void *table = bpf_map_lookup_elem(&weights, &zero);
-	struct weight *weight, none = {};
+	struct weight *weight;
 
 	if (!table)
 		return;
 	weight = bpf_map_lookup_elem(table, key);
 	if (!weight) {
-		bpf_map_update_elem(table, key, &none, BPF_NOEXIST);
+		bpf_map_update_elem(table, key, &no_weight, BPF_NOEXIST);
 		thread_note_again(key);
 		weight = bpf_map_lookup_elem(table, key);
 		if (!weight) {
