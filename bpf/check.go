@@ -5,7 +5,7 @@ package bpf
 const (
 	roundingNS = 1_000     // each of the two clocks
 	searchNS   = 100_000   // for which a thread's CPU looks for other work, beyond a hundredth of what it ran
-	movedNS    = 1_000_000 // a thread that is moved is in no run queue meanwhile, and each has a clock of its own
+	movedNS    = 1_000_000 // each run queue that a thread is moved to has a clock of its own
 	madeUpNS   = 1_000_000 // an event that no hook saw: when it was is known by the run queue's clock only
 )
 

@@ -185,7 +185,7 @@ static __always_inline void rss_charge(void *ctx, __u32 buffer, __u32 member, __
 
 	key.kind = STACK_RSS;
 	if (thread_of(task))
-		key_take(&key, ctx, task, stack_path(task, buffer * MM_MEMBERS + member), buffer, STACK_RSS, 0);
+		key_take(&key, ctx, task, 1 + buffer * MM_MEMBERS + member, buffer, STACK_RSS, 0);
 	weight_add(&key, &by);
 }
 

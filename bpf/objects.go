@@ -35,7 +35,7 @@ type object struct {
 
 var objects = []object{
 	{ObjectTask, loadTask, [][]string{{
-		taskProgTaskNewtask, taskProgSchedProcessExec, taskProgSchedProcessExit, taskProgLiveThreads,
+		taskProgTaskNewtask, taskProgSchedProcessExit, taskProgLiveThreads,
 	}}},
 	// After task: its program for new threads begins the account that this one's relies on.
 	{ObjectSched, loadSched, [][]string{{

@@ -61,7 +61,7 @@ static __always_inline void off_begin(void *ctx, struct thread_time *time, struc
 	off_charge(time); /* it has not been seen to come on the CPU */
 	if (activity == ACTIVITY_NONE)
 		return;
-	key_take(&time->off, ctx, task, activity == ACTIVITY_RUNNABLE ? stack_path(task, 0) : 0, 0, STACK_OFFCPU, activity);
+	key_take(&time->off, ctx, task, activity == ACTIVITY_RUNNABLE ? 1 : WALKED, 0, STACK_OFFCPU, activity);
 }
 
 /* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.

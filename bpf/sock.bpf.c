@@ -55,7 +55,7 @@ static __always_inline void charge_call(void *ctx, struct connection *connection
 		by.amount = ret;
 	else
 		by.other = ret;
-	key_take(&key, ctx, task, stack_path(task, buffer * TRANSPORT_MAX + transport), buffer, STACK_SOCKET, 0);
+	key_take(&key, ctx, task, 1 + buffer * TRANSPORT_MAX + transport, buffer, STACK_SOCKET, 0);
 	weight_add(&key, &by);
 	key.kind = STACK_REPLYWAIT;
 	if (is_question(connection, send, ret))

@@ -37,17 +37,19 @@ struct {
 	__type(value, struct window);
 } windows SEC(".maps");
 
+/* Instead of a hook's number: the kernel's frames are walked at each event. */
+#define WALKED 0
+
 /* How the kernel came to a hook, where that is told by less than its frames: to walk them takes longer than all else. One
  * hook is reached by one path from one system call in one place of the program, but for what the kernel decides on the
- * way. Never 0. */
-static __always_inline __u64 stack_path(struct task_struct *task, __u32 hook)
+ * way. Hooks are numbered for each kind: the table of stacks has those of all. 0 for WALKED only. */
+static __always_inline __u64 stack_path(void *regs, enum stack_kind kind, __u32 hook)
 {
-	void *regs = (void *)bpf_task_pt_regs(task);
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	__u32 call = bpf_core_field_exists(x86->orig_ax) ? x86->orig_ax : arm64->syscallno;
 
-	return (__u64)(hook + 1) << 32 | call;
+	return hook == WALKED ? 0 : (__u64)(kind << 16 | hook) << 32 | call;
 }
 
 /* A length, each time from memory: what a loop shows of one that is still in use, the verifier tries all that follows with. */
@@ -188,9 +190,8 @@ static __always_inline bool frame_read(struct frame *frame, __u64 at, struct win
 /* The chain of frame pointers of a thread, from where it entered the kernel. bpf_get_stack walks the same chain, but
  * finds its end by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go
  * down as well as up, since Go changes stacks within it. Gives the hash, of what came before too. */
-static __always_inline __u64 stack_user(struct stack *stack, struct task_struct *task, struct window *window, __u64 hash)
+static __always_inline __u64 stack_user(struct stack *stack, void *regs, struct window *window, __u64 hash)
 {
-	void *regs = (void *)bpf_task_pt_regs(task);
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	struct frame frame;
@@ -216,14 +217,17 @@ static __always_inline __u64 stack_user(struct stack *stack, struct task_struct 
 }
 
 /* Takes the stack of the current thread and gives its hash: 0 where there is none, which is counted. */
-static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task, __u64 path,
-					struct window *window)
+static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task, enum stack_kind kind,
+					__u32 hook, struct window *window)
 {
+	void *regs = (void *)bpf_task_pt_regs(task);
+	__u64 path = stack_path(regs, kind, hook);
+
 	stack->user = stack->kernel = 0;
 	stack->path = path;
 	if (!path)
 		stack_kernel(ctx, stack);
-	stack->hash = stack_user(stack, task, window, path ?: hash_kernel(stack));
+	stack->hash = stack_user(stack, regs, window, path ?: hash_kernel(stack));
 	if (!stack->user && !stack->kernel) {
 		lose(LOSS_STACK_READ);
 		return 0;
@@ -231,9 +235,9 @@ static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct t
 	return stack_intern(ctx, stack);
 }
 
-/* Who does something from where: the current thread, which `task` is, its goroutine and its stack. With a path of 0 the
- * kernel's frames are walked; see stack_path. */
-static __always_inline void key_take(struct weight_key *key, void *ctx, struct task_struct *task, __u64 path,
+/* Who does something from where: the current thread, which `task` is, its goroutine and its stack. For `hook` see
+ * stack_path. */
+static __always_inline void key_take(struct weight_key *key, void *ctx, struct task_struct *task, __u32 hook,
 				     __u32 buffer, enum stack_kind kind, __u32 wait)
 {
 	struct stack *stack = bpf_map_lookup_elem(&stack_buffers, &buffer);
@@ -241,7 +245,7 @@ static __always_inline void key_take(struct weight_key *key, void *ctx, struct t
 
 	if (!stack || !window)
 		return;
-	key->stack = stack_take(ctx, stack, task, path, window);
+	key->stack = stack_take(ctx, stack, task, kind, hook, window);
 	key->goid = goroutine_of(task, window->words);
 	key->pid = task->tgid;
 	key->tid = task->pid;
@@ -255,7 +259,7 @@ static __always_inline __u64 stack_charge(void *ctx, struct task_struct *task, _
 {
 	struct weight_key key = {};
 
-	key_take(&key, ctx, task, 0, buffer, kind, 0);
+	key_take(&key, ctx, task, WALKED, buffer, kind, 0);
 	weight_add(&key, by);
 	return key.stack;
 }

@@ -85,7 +85,7 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 /* Completes an account with what the kernel itself keeps of the thread. */
 static __always_inline void thread_read(struct thread *thread, struct task_struct *task)
 {
-	thread->tid = task->pid; /* of one that has exec'd, its process's: its hook may have been left out */
+	thread->tid = task->pid; /* a thread that execs takes over its process's (fs/exec.c, de_thread) */
 	thread->voluntary = task->nvcsw;
 	thread->involuntary = task->nivcsw;
 	bpf_probe_read_kernel_str(thread->comm, sizeof(thread->comm), task->comm);

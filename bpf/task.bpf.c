@@ -53,18 +53,6 @@ int BPF_PROG(task_newtask, struct task_struct *task)
 	return 0;
 }
 
-/* A thread that execs takes over its process's pid as its tid (fs/exec.c, de_thread). */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(sched_process_exec, struct task_struct *task)
-{
-	struct thread *thread = thread_of(task);
-
-	if (!thread)
-		return 0;
-	thread->tid = task->pid;
-	return 0;
-}
-
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {

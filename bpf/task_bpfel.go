@@ -238,7 +238,6 @@ const (
 	taskMapWeights           = "weights"
 	taskMapWindows           = "windows"
 	taskProgLiveThreads      = "live_threads"
-	taskProgSchedProcessExec = "sched_process_exec"
 	taskProgSchedProcessExit = "sched_process_exit"
 	taskProgTaskNewtask      = "task_newtask"
 	taskVarCollectStacks     = "collect_stacks"
@@ -287,7 +286,6 @@ type taskSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type taskProgramSpecs struct {
 	LiveThreads      *ebpf.ProgramSpec `ebpf:"live_threads"`
-	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	TaskNewtask      *ebpf.ProgramSpec `ebpf:"task_newtask"`
 }
@@ -389,7 +387,6 @@ type taskVariables struct {
 // It can be passed to loadTaskObjects or ebpf.CollectionSpec.LoadAndAssign.
 type taskPrograms struct {
 	LiveThreads      *ebpf.Program `ebpf:"live_threads"`
-	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
 	TaskNewtask      *ebpf.Program `ebpf:"task_newtask"`
 }
@@ -397,7 +394,6 @@ type taskPrograms struct {
 func (p *taskPrograms) Close() error {
 	return _TaskClose(
 		p.LiveThreads,
-		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.TaskNewtask,
 	)

@@ -331,8 +331,16 @@ func (p *played) checkKernel(t *testing.T) {
 		}
 	}
 	for _, s := range p.stacks {
-		if len(s.Frames) > 0 && s.Kind != recording.KindCPU && s.Frames[0].Binary != recording.KernelBinary && s.Frames[0].Function != newThread {
+		if len(s.Frames) == 0 || s.Kind == recording.KindCPU || s.Frames[0].Function == newThread {
+			continue
+		}
+		if s.Frames[0].Binary != recording.KernelBinary {
 			t.Errorf("%s: leaf %+v, want the kernel's", s.Kind, s.Frames[0])
+		}
+		// Off the CPU, and only there, the kernel switches. The frames of one kind are not another's.
+		switches := slices.ContainsFunc(s.Frames, func(f recording.Frame) bool { return f.Function == "__schedule" })
+		if switches != (s.Kind == recording.KindOffCPU) {
+			t.Errorf("%s, %s: __schedule %v in %+v", s.Kind, s.Wait, switches, s.Frames)
 		}
 	}
 }
