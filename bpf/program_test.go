@@ -233,11 +233,16 @@ func playExec(s stage, args []string) error {
 		return err
 	}
 	failed := make(chan error)
-	go func() {
+	var replace func()
+	replace = func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() { // keep the main thread, and use another
+			go replace()
+			select {}
+		}
 		failed <- unix.Exec("/proc/self/exe", append([]string{"exec"}, args...), os.Environ())
-	}()
-	runtime.LockOSThread()
+	}
+	go replace()
 	return <-failed
 }
 
