@@ -84,7 +84,7 @@ func (o Options) sizes() map[string]uint32 {
 		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
-		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapAsks, sockMapGoroutines} {
+		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapRequests, sockMapGoroutines} {
 			sizes[name] = 1
 		}
 	}

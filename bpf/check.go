@@ -4,7 +4,7 @@ package bpf
 // weft reads at the same instant. docs/accuracy.md says what is allowed and why.
 const (
 	roundingNS = 1_000     // each of the two clocks
-	searchNS   = 100_000   // for which a thread's CPU looks for other work, beyond a hundredth of what it ran
+	newidleNS  = 100_000   // for which a thread's CPU looks for other work, beyond a hundredth of what it ran
 	movedNS    = 1_000_000 // each run queue that a thread is moved to has a clock of its own
 	madeUpNS   = 1_000_000 // an event that no hook saw: when it was is known by the run queue's clock only
 )
@@ -36,10 +36,10 @@ func (t *schedThreadTime) Mismatches() []Mismatch {
 		life += t.Sum(activity)
 	}
 	// By the run queue's clock, as the kernel counts.
-	running := t.Sum(ActivityRunning) - t.open(ActivityRunning) - int64(t.ForeignNs) - int64(t.LateRunNs)
+	running := t.Sum(ActivityRunning) - t.open(ActivityRunning) - int64(t.StealNs) - int64(t.LateRunNs)
 	runnable := t.Sum(ActivityRunnable) - t.open(ActivityRunnable) - int64(t.UnqueuedNs) - int64(t.MovingNs) -
-		int64(t.LateReadyNs) + int64(t.PhantomNs)
-	searched := min(int64(t.SearchNs), running/100+searchNS)
+		int64(t.LateReadyNs) + int64(t.DelayedNs)
+	newidle := min(int64(t.NewidleNs), running/100+newidleNS)
 	moved, madeUp := int64(t.Moved)*movedNS, int64(t.Unseen)*madeUpNS
 	racing := int64(0)
 	if t.Activity == ActivityRunning {
@@ -51,7 +51,7 @@ func (t *schedThreadTime) Mismatches() []Mismatch {
 		below, above int64 // by how much the kernel's may differ
 	}{
 		{"life", life, int64(t.AtNs - t.FirstNs), 0, 0},
-		{"running", running, int64(t.ExecNs), roundingNS + madeUp + searched, roundingNS + madeUp + t.open(ActivityRunning)},
+		{"running", running, int64(t.ExecNs), roundingNS + madeUp + newidle, roundingNS + madeUp + t.open(ActivityRunning)},
 		{"runnable", runnable, int64(t.DelayNs), roundingNS + madeUp + moved, roundingNS + madeUp + moved + int64(t.UnqueuedNs)},
 		{"switches", int64(t.Blocks + t.Preempts), int64(t.Voluntary + t.Involuntary), 0, racing},
 		// A thread that a signal, or a wake-up, keeps from sleeping is voluntary to the kernel.

@@ -35,14 +35,14 @@ enum loss {
 	LOSS_STACK_COLLISION, /* stacks: another stack has the same hash */
 	LOSS_WEIGHT_FULL,     /* stacks: the table of weights was full */
 	LOSS_STACK_KERNEL,    /* stacks: the kernel's frames were not to be had */
-	LOSS_ASKS,            /* stacks: the table of those that await a reply was full */
+	LOSS_REQUESTS,        /* stacks: the table of those that await a reply was full */
 	LOSS_MEMORY_FULL,     /* processes: the table of memories was full */
 	LOSS_MEMORY_SIZE,     /* changes of memory: the hook that tells the size did not run */
 	LOSS_TIMES,           /* threads: no task storage was to be had for where their time goes */
 	LOSS_TIME_RING,       /* times of threads that ended: the ring buffer was full */
 	LOSS_TIME_EVENT,      /* events of the scheduler: the thread's account was not to be had */
 	LOSS_WAKERS,          /* wake-ups: the table of wakers was full */
-	LOSS_MEMORY_HOARD,    /* page faults: no task storage was to be had for what the thread counts itself */
+	LOSS_MEMORY_SPLIT,    /* page faults: no task storage was to be had for what the thread counts itself */
 	LOSS_GOROUTINE_READ,  /* stacks: the memory that tells the goroutine could not be read */
 	LOSS_GOROUTINES,      /* goroutines, or attempts to note one: the table was full */
 	LOSS_MAX,
@@ -211,19 +211,19 @@ struct thread_time {
 	__u32 unqueued; /* 1: runnable, and not in delay_ns */
 	__u32 tid;
 	__u64 clock_at;   /* the run queue's clock when `activity` began */
-	__u64 foreign_at; /* its clock of foreign_ns when the thread came on the CPU */
+	__u64 steal_at;   /* its clock of steal_ns when the thread came on the CPU */
 	__u64 exec_at;    /* sum_exec_runtime when it left it last */
 	__u64 delay_at;   /* run_delay then */
 	__u64 moves_at;   /* the kernel's count of moves (se.nr_migrations) when `activity` began */
-	__u64 phantom_at; /* the run queue's clock since when the kernel has it in two places, 0 when it does not */
-	__u64 phantom_ns; /* running, but in delay_ns: the sum of that, a duration */
+	__u64 delayed_at; /* the run queue's clock since when the kernel has it queued too, 0 when it does not: delayed dequeue */
+	__u64 delayed_ns; /* running, but in delay_ns: the sum of that, a duration */
 	__u64 blocks;     /* switches out of the CPU to wait */
 	__u64 preempts;   /* all other switches out of the CPU */
 	__u64 moved;      /* moves from one CPU's queue to another's while it waited for a CPU */
-	__u64 foreign_ns;    /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
+	__u64 steal_ns;      /* on a CPU, but charged to the host's other guests and to interrupts: a duration */
 	__u64 late_run_ns;   /* running by weft's clock less by the run queue's, signed: the hooks come after it was read */
 	__u64 late_ready_ns; /* runnable likewise */
-	__u64 search_ns;     /* of running, at most: the CPU looked for other work, and the thread had stopped already */
+	__u64 newidle_ns;    /* of running, at most: the CPU looked for other work, and the thread had stopped already */
 	__u64 unqueued_ns;   /* runnable, but preempted on its way to sleep: not in delay_ns, a duration */
 	__u64 moving_ns;     /* runnable, but between two CPUs' queues: likewise */
 	struct spent work;   /* from the gate on */

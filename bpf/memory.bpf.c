@@ -70,7 +70,7 @@ const volatile bool follow_threads = false;
 const volatile __u32 page_units = 1; /* the page size in units of RSS_SHIFT */
 
 /* What a thread has in the gauge beside what its mm has, in pages. Freed with the task, which may outlive its session. */
-struct hoard {
+struct split_rss {
 	__u64 epoch; /* of the session whose gauge it is */
 	__s64 pages[MM_MEMBERS];
 };
@@ -79,8 +79,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct hoard);
-} hoards SEC(".maps");
+	__type(value, struct split_rss);
+} split_rss_counts SEC(".maps");
 
 /* Can it be a target's memory? The owner is right where `current` is not: for fork, which fills the child's mm in the
  * parent's name (the child still has the parent's tgid then); for exec, which fills an mm that nobody runs in yet; for
@@ -221,13 +221,13 @@ static __always_inline __s64 counted(struct task_struct *task, __u32 member)
 	return pages;
 }
 
-/* The hoard of a thread, if it is of this session. */
-static __always_inline struct hoard *hoard_of(struct task_struct *task)
+/* What a thread counts itself, if it is of this session. */
+static __always_inline struct split_rss *split_of(struct task_struct *task)
 {
-	struct hoard *hoard = bpf_task_storage_get(&hoards, task, 0, 0);
+	struct split_rss *split = bpf_task_storage_get(&split_rss_counts, task, 0, 0);
 	struct session *session = session_now();
 
-	return hoard && session && hoard->epoch == session->epoch ? hoard : 0;
+	return split && session && split->epoch == session->epoch ? split : 0;
 }
 
 /* A thread hands in what it has counted itself: what of it is in the gauge already. Known by its being just the
@@ -235,13 +235,13 @@ static __always_inline struct hoard *hoard_of(struct task_struct *task)
 static __always_inline __s64 handed_in(__u32 member, __s64 by)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct hoard *hoard = hoard_of(task);
+	struct split_rss *split = split_of(task);
 	__s64 had;
 
-	if (!hoard || by != counted(task, member) * page_units)
+	if (!split || by != counted(task, member) * page_units)
 		return 0;
-	had = hoard->pages[member];
-	hoard->pages[member] = 0;
+	had = split->pages[member];
+	split->pages[member] = 0;
 	return had * page_units;
 }
 
@@ -356,14 +356,14 @@ int BPF_PROG(rss_stat, struct mm_struct *mm, int kind)
 }
 
 /* What the current thread has counted and not handed in is resident all the same. */
-static __always_inline void hoard_follow(void *ctx, __u32 buffer, struct hoard *hoard, struct task_struct *task)
+static __always_inline void split_follow(void *ctx, __u32 buffer, struct split_rss *split, struct task_struct *task)
 {
 	ROLLED for (int i = 0; i < MM_MEMBERS; i++) {
-		__s64 delta = counted(task, i) - hoard->pages[i];
+		__s64 delta = counted(task, i) - split->pages[i];
 
 		if (i == MM_SWAP || !delta)
 			continue;
-		hoard->pages[i] += delta;
+		split->pages[i] += delta;
 		rss_move(ctx, buffer, i, delta * page_units);
 	}
 }
@@ -373,7 +373,7 @@ int BPF_PROG(handle_mm_fault)
 {
 	struct session *session = session_now();
 	struct task_struct *task;
-	struct hoard *hoard;
+	struct split_rss *split;
 	__u64 mm;
 
 	if (!is_marked(bpf_get_current_task_btf()->tgid))
@@ -382,27 +382,27 @@ int BPF_PROG(handle_mm_fault)
 	mm = (__u64)BPF_CORE_READ(task, mm);
 	if (!memory_of(mm)) /* another's, or lost */
 		return 0;
-	hoard = bpf_task_storage_get(&hoards, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!hoard || !session) {
-		lose(LOSS_MEMORY_HOARD);
+	split = bpf_task_storage_get(&split_rss_counts, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!split || !session) {
+		lose(LOSS_MEMORY_SPLIT);
 		return 0;
 	}
-	if (hoard->epoch != session->epoch) {
-		__builtin_memset(hoard->pages, 0, sizeof(hoard->pages));
-		hoard->epoch = session->epoch;
+	if (split->epoch != session->epoch) {
+		__builtin_memset(split->pages, 0, sizeof(split->pages));
+		split->epoch = session->epoch;
 	}
-	hoard_follow(ctx, 1, hoard, task);
+	split_follow(ctx, 1, split, task);
 	return 0;
 }
 
 /* The thread has handed in all by now. */
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(hoard_exit, struct task_struct *task)
+int BPF_PROG(split_exit, struct task_struct *task)
 {
-	struct hoard *hoard = hoard_of(task);
+	struct split_rss *split = split_of(task);
 
-	if (hoard)
-		hoard_follow(ctx, 2, hoard, task);
+	if (split)
+		split_follow(ctx, 2, split, task);
 	return 0;
 }
 

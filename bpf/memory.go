@@ -24,7 +24,7 @@ func (p *Probes) MemorySums() (MemorySums, error) {
 		return MemorySums{}, fmt.Errorf("map %s: %w", memoryMapMemorySums, err)
 	}
 	var unfollowed uint64
-	if err := p.shared[taskMapLosses].Lookup(taskLossLOSS_MEMORY_HOARD, &unfollowed); err != nil {
+	if err := p.shared[taskMapLosses].Lookup(taskLossLOSS_MEMORY_SPLIT, &unfollowed); err != nil {
 		return MemorySums{}, fmt.Errorf("map %s: %w", taskMapLosses, err)
 	}
 	return decodeSums(raw, memory.Programs[memoryProgHandleMmFault] != nil && unfollowed == 0), nil

@@ -77,12 +77,6 @@ type memoryGoroutineKey struct {
 	Pad  uint32
 }
 
-type memoryHoard struct {
-	_     structs.HostLayout
-	Epoch uint64
-	Pages [4]int64
-}
-
 type memoryLoss uint32
 
 const (
@@ -98,14 +92,14 @@ const (
 	memoryLossLOSS_STACK_COLLISION memoryLoss = 9
 	memoryLossLOSS_WEIGHT_FULL     memoryLoss = 10
 	memoryLossLOSS_STACK_KERNEL    memoryLoss = 11
-	memoryLossLOSS_ASKS            memoryLoss = 12
+	memoryLossLOSS_REQUESTS        memoryLoss = 12
 	memoryLossLOSS_MEMORY_FULL     memoryLoss = 13
 	memoryLossLOSS_MEMORY_SIZE     memoryLoss = 14
 	memoryLossLOSS_TIMES           memoryLoss = 15
 	memoryLossLOSS_TIME_RING       memoryLoss = 16
 	memoryLossLOSS_TIME_EVENT      memoryLoss = 17
 	memoryLossLOSS_WAKERS          memoryLoss = 18
-	memoryLossLOSS_MEMORY_HOARD    memoryLoss = 19
+	memoryLossLOSS_MEMORY_SPLIT    memoryLoss = 19
 	memoryLossLOSS_GOROUTINE_READ  memoryLoss = 20
 	memoryLossLOSS_GOROUTINES      memoryLoss = 21
 	memoryLossLOSS_MAX             memoryLoss = 22
@@ -151,6 +145,12 @@ type memorySession struct {
 	_      structs.HostLayout
 	GateNs uint64
 	Epoch  uint64
+}
+
+type memorySplitRss struct {
+	_     structs.HostLayout
+	Epoch uint64
+	Pages [4]int64
 }
 
 type memoryStack struct {
@@ -204,7 +204,6 @@ const (
 	memoryMapEvents         = "events"
 	memoryMapGauges         = "gauges"
 	memoryMapGoroutines     = "goroutines"
-	memoryMapHoards         = "hoards"
 	memoryMapHomeless       = "homeless"
 	memoryMapLosses         = "losses"
 	memoryMapMarks          = "marks"
@@ -214,6 +213,7 @@ const (
 	memoryMapNotes          = "notes"
 	memoryMapRuntimes       = "runtimes"
 	memoryMapSessions       = "sessions"
+	memoryMapSplitRssCounts = "split_rss_counts"
 	memoryMapStackBuffers   = "stack_buffers"
 	memoryMapStacks         = "stacks"
 	memoryMapTargets        = "targets"
@@ -221,9 +221,9 @@ const (
 	memoryMapWeights        = "weights"
 	memoryMapWindows        = "windows"
 	memoryProgHandleMmFault = "handle_mm_fault"
-	memoryProgHoardExit     = "hoard_exit"
 	memoryProgRssStat       = "rss_stat"
 	memoryProgRssStatSize   = "rss_stat_size"
+	memoryProgSplitExit     = "split_exit"
 	memoryVarCollectStacks  = "collect_stacks"
 	memoryVarFollowThreads  = "follow_threads"
 	memoryVarMemorySlots    = "memory_slots"
@@ -273,35 +273,35 @@ type memorySpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryProgramSpecs struct {
 	HandleMmFault *ebpf.ProgramSpec `ebpf:"handle_mm_fault"`
-	HoardExit     *ebpf.ProgramSpec `ebpf:"hoard_exit"`
 	RssStat       *ebpf.ProgramSpec `ebpf:"rss_stat"`
 	RssStatSize   *ebpf.ProgramSpec `ebpf:"rss_stat_size"`
+	SplitExit     *ebpf.ProgramSpec `ebpf:"split_exit"`
 }
 
 // memoryMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryMapSpecs struct {
-	Curves       *ebpf.MapSpec `ebpf:"curves"`
-	Events       *ebpf.MapSpec `ebpf:"events"`
-	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
-	Hoards       *ebpf.MapSpec `ebpf:"hoards"`
-	Homeless     *ebpf.MapSpec `ebpf:"homeless"`
-	Losses       *ebpf.MapSpec `ebpf:"losses"`
-	Marks        *ebpf.MapSpec `ebpf:"marks"`
-	Memories     *ebpf.MapSpec `ebpf:"memories"`
-	MemorySums   *ebpf.MapSpec `ebpf:"memory_sums"`
-	Noted        *ebpf.MapSpec `ebpf:"noted"`
-	Notes        *ebpf.MapSpec `ebpf:"notes"`
-	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
-	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
-	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
-	Targets      *ebpf.MapSpec `ebpf:"targets"`
-	Threads      *ebpf.MapSpec `ebpf:"threads"`
-	Weights      *ebpf.MapSpec `ebpf:"weights"`
-	Windows      *ebpf.MapSpec `ebpf:"windows"`
+	Curves         *ebpf.MapSpec `ebpf:"curves"`
+	Events         *ebpf.MapSpec `ebpf:"events"`
+	Gauges         *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines     *ebpf.MapSpec `ebpf:"goroutines"`
+	Homeless       *ebpf.MapSpec `ebpf:"homeless"`
+	Losses         *ebpf.MapSpec `ebpf:"losses"`
+	Marks          *ebpf.MapSpec `ebpf:"marks"`
+	Memories       *ebpf.MapSpec `ebpf:"memories"`
+	MemorySums     *ebpf.MapSpec `ebpf:"memory_sums"`
+	Noted          *ebpf.MapSpec `ebpf:"noted"`
+	Notes          *ebpf.MapSpec `ebpf:"notes"`
+	Runtimes       *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions       *ebpf.MapSpec `ebpf:"sessions"`
+	SplitRssCounts *ebpf.MapSpec `ebpf:"split_rss_counts"`
+	StackBuffers   *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks         *ebpf.MapSpec `ebpf:"stacks"`
+	Targets        *ebpf.MapSpec `ebpf:"targets"`
+	Threads        *ebpf.MapSpec `ebpf:"threads"`
+	Weights        *ebpf.MapSpec `ebpf:"weights"`
+	Windows        *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // memoryVariableSpecs contains global variables before they are loaded into the kernel.
@@ -334,26 +334,26 @@ func (o *memoryObjects) Close() error {
 //
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryMaps struct {
-	Curves       *ebpf.Map `ebpf:"curves"`
-	Events       *ebpf.Map `ebpf:"events"`
-	Gauges       *ebpf.Map `ebpf:"gauges"`
-	Goroutines   *ebpf.Map `ebpf:"goroutines"`
-	Hoards       *ebpf.Map `ebpf:"hoards"`
-	Homeless     *ebpf.Map `ebpf:"homeless"`
-	Losses       *ebpf.Map `ebpf:"losses"`
-	Marks        *ebpf.Map `ebpf:"marks"`
-	Memories     *ebpf.Map `ebpf:"memories"`
-	MemorySums   *ebpf.Map `ebpf:"memory_sums"`
-	Noted        *ebpf.Map `ebpf:"noted"`
-	Notes        *ebpf.Map `ebpf:"notes"`
-	Runtimes     *ebpf.Map `ebpf:"runtimes"`
-	Sessions     *ebpf.Map `ebpf:"sessions"`
-	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
-	Stacks       *ebpf.Map `ebpf:"stacks"`
-	Targets      *ebpf.Map `ebpf:"targets"`
-	Threads      *ebpf.Map `ebpf:"threads"`
-	Weights      *ebpf.Map `ebpf:"weights"`
-	Windows      *ebpf.Map `ebpf:"windows"`
+	Curves         *ebpf.Map `ebpf:"curves"`
+	Events         *ebpf.Map `ebpf:"events"`
+	Gauges         *ebpf.Map `ebpf:"gauges"`
+	Goroutines     *ebpf.Map `ebpf:"goroutines"`
+	Homeless       *ebpf.Map `ebpf:"homeless"`
+	Losses         *ebpf.Map `ebpf:"losses"`
+	Marks          *ebpf.Map `ebpf:"marks"`
+	Memories       *ebpf.Map `ebpf:"memories"`
+	MemorySums     *ebpf.Map `ebpf:"memory_sums"`
+	Noted          *ebpf.Map `ebpf:"noted"`
+	Notes          *ebpf.Map `ebpf:"notes"`
+	Runtimes       *ebpf.Map `ebpf:"runtimes"`
+	Sessions       *ebpf.Map `ebpf:"sessions"`
+	SplitRssCounts *ebpf.Map `ebpf:"split_rss_counts"`
+	StackBuffers   *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks         *ebpf.Map `ebpf:"stacks"`
+	Targets        *ebpf.Map `ebpf:"targets"`
+	Threads        *ebpf.Map `ebpf:"threads"`
+	Weights        *ebpf.Map `ebpf:"weights"`
+	Windows        *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *memoryMaps) Close() error {
@@ -362,7 +362,6 @@ func (m *memoryMaps) Close() error {
 		m.Events,
 		m.Gauges,
 		m.Goroutines,
-		m.Hoards,
 		m.Homeless,
 		m.Losses,
 		m.Marks,
@@ -372,6 +371,7 @@ func (m *memoryMaps) Close() error {
 		m.Notes,
 		m.Runtimes,
 		m.Sessions,
+		m.SplitRssCounts,
 		m.StackBuffers,
 		m.Stacks,
 		m.Targets,
@@ -396,17 +396,17 @@ type memoryVariables struct {
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryPrograms struct {
 	HandleMmFault *ebpf.Program `ebpf:"handle_mm_fault"`
-	HoardExit     *ebpf.Program `ebpf:"hoard_exit"`
 	RssStat       *ebpf.Program `ebpf:"rss_stat"`
 	RssStatSize   *ebpf.Program `ebpf:"rss_stat_size"`
+	SplitExit     *ebpf.Program `ebpf:"split_exit"`
 }
 
 func (p *memoryPrograms) Close() error {
 	return _MemoryClose(
 		p.HandleMmFault,
-		p.HoardExit,
 		p.RssStat,
 		p.RssStatSize,
+		p.SplitExit,
 	)
 }
 

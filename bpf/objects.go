@@ -54,7 +54,7 @@ var objects = []object{
 		sockProgUnixSeqpacketSendmsg, sockProgUnixSeqpacketRecvmsg,
 	}}},
 	{ObjectMemory, loadMemory, [][]string{{
-		memoryProgRssStatSize, memoryProgRssStat, memoryProgHandleMmFault, memoryProgHoardExit, // before Linux 6.2
+		memoryProgRssStatSize, memoryProgRssStat, memoryProgHandleMmFault, memoryProgSplitExit, // before Linux 6.2
 	}, {
 		memoryProgRssStatSize, memoryProgRssStat,
 	}}},

@@ -92,14 +92,14 @@ const (
 	oncpuLossLOSS_STACK_COLLISION oncpuLoss = 9
 	oncpuLossLOSS_WEIGHT_FULL     oncpuLoss = 10
 	oncpuLossLOSS_STACK_KERNEL    oncpuLoss = 11
-	oncpuLossLOSS_ASKS            oncpuLoss = 12
+	oncpuLossLOSS_REQUESTS        oncpuLoss = 12
 	oncpuLossLOSS_MEMORY_FULL     oncpuLoss = 13
 	oncpuLossLOSS_MEMORY_SIZE     oncpuLoss = 14
 	oncpuLossLOSS_TIMES           oncpuLoss = 15
 	oncpuLossLOSS_TIME_RING       oncpuLoss = 16
 	oncpuLossLOSS_TIME_EVENT      oncpuLoss = 17
 	oncpuLossLOSS_WAKERS          oncpuLoss = 18
-	oncpuLossLOSS_MEMORY_HOARD    oncpuLoss = 19
+	oncpuLossLOSS_MEMORY_SPLIT    oncpuLoss = 19
 	oncpuLossLOSS_GOROUTINE_READ  oncpuLoss = 20
 	oncpuLossLOSS_GOROUTINES      oncpuLoss = 21
 	oncpuLossLOSS_MAX             oncpuLoss = 22

@@ -9,7 +9,7 @@
 
 #include <bpf/bpf_tracing.h>
 
-#define MAX_SEARCH 100000 /* ns a switch: beyond, it is no search for other work */
+#define MAX_NEWIDLE 100000 /* ns a switch: beyond, it is no search for other work */
 
 /* A tid's slot, or one of the next MAX_PLACES → the thread, under this name, and how often it woke a target's. A hash
  * costs three times as much. */
@@ -38,21 +38,21 @@ static __always_inline void time_gone(struct thread_time *time)
 /* Compares a time on the CPU that ends with the kernel's. Up to exec_start it is charged: the clock may have moved on
  * since, while the CPU looked for other work. Where Linux 6.18 has moved exec_start too (kernel/sched/fair.c,
  * update_se: it is that of the current thread, whoever is charged), what is charged is less. */
-static __always_inline void ran(struct thread_time *time, struct task_struct *task, bool blocks, __u64 foreign, __u64 now)
+static __always_inline void ran(struct thread_time *time, struct task_struct *task, bool blocks, __u64 steal, __u64 now)
 {
-	__u64 by_clock = task->se.exec_start + foreign - time->clock_at;
-	__u64 own = by_clock - (foreign - time->foreign_at);
+	__u64 by_clock = task->se.exec_start + steal - time->clock_at;
+	__u64 own = by_clock - (steal - time->steal_at);
 	__u64 charged = task->se.sum_exec_runtime - time->exec_at;
 
 	time->late_run_ns += now - time->since_ns - by_clock;
-	time->foreign_ns += foreign - time->foreign_at;
-	if (!time->phantom_at)
-		time->phantom_at = task->sched_info.last_queued;
-	if (time->phantom_at)
-		time->phantom_ns += time->clock_at + by_clock - time->phantom_at;
-	time->phantom_at = 0;
+	time->steal_ns += steal - time->steal_at;
+	if (!time->delayed_at)
+		time->delayed_at = task->sched_info.last_queued;
+	if (time->delayed_at)
+		time->delayed_ns += time->clock_at + by_clock - time->delayed_at;
+	time->delayed_at = 0;
 	if (blocks && charged < own)
-		time->search_ns += own - charged < MAX_SEARCH ? own - charged : MAX_SEARCH;
+		time->newidle_ns += own - charged < MAX_NEWIDLE ? own - charged : MAX_NEWIDLE;
 }
 
 /* Remembers where the thread leaves the CPU: what follows is charged to that. */
@@ -71,7 +71,7 @@ static __always_inline void leave_cpu(void *ctx, struct thread_time *time, const
 				      struct task_struct *task, bool preempt, __u64 now)
 {
 	struct rq *queue = queue_of(task);
-	__u64 foreign = foreign_clock(queue);
+	__u64 steal = steal_clock(queue);
 	__u32 state = task->__state, activity;
 
 	if (preempt || !state)
@@ -84,7 +84,7 @@ static __always_inline void leave_cpu(void *ctx, struct thread_time *time, const
 	if (time->activity != ACTIVITY_RUNNING)
 		make_up_arrival(time, session, task, now, queue->clock);
 	if (time->activity == ACTIVITY_RUNNING)
-		ran(time, task, activity != ACTIVITY_RUNNABLE, foreign, now);
+		ran(time, task, activity != ACTIVITY_RUNNABLE, steal, now);
 	go_on(time, session, activity, now);
 	if (collect_stacks)
 		off_begin(ctx, time, task, activity);
@@ -118,7 +118,7 @@ static __always_inline void come_on_cpu(struct thread_time *time, const struct s
 		make_up_wakeup(time, session, task, now, clock);
 	if (time->activity == ACTIVITY_RUNNABLE)
 		arrived(time, session, task, now, clock);
-	time->foreign_at = foreign_clock(queue);
+	time->steal_at = steal_clock(queue);
 	if (collect_stacks)
 		off_charge(time);
 	changed(time);
@@ -249,8 +249,8 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 		return 0;
 	/* On its way to sleep, kept on the CPU: from 6.12 (commit 152e11f6df29) it can be put back into the run queue before
 	 * it has left that, and go on with no switch, but with last_queued set. */
-	if (time->activity == ACTIVITY_RUNNING && !time->phantom_at)
-		time->phantom_at = task->sched_info.last_queued;
+	if (time->activity == ACTIVITY_RUNNING && !time->delayed_at)
+		time->delayed_at = task->sched_info.last_queued;
 	/* In no run queue: it runs, and has not been seen to come on the CPU. */
 	if (!is_blocked(time) || time->activity == ACTIVITY_NONE || !task->sched_info.last_queued)
 		return 0;
@@ -259,7 +259,7 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	woken(time, session, bpf_ktime_get_ns(), clock);
 	/* From 6.12 a thread that sleeps, but has not been taken from its run queue yet, can be moved to another's, and is
 	 * noted as queued from then on. */
-	time->phantom_ns += clock - task->sched_info.last_queued;
+	time->delayed_ns += clock - task->sched_info.last_queued;
 	time->moves_at = task->se.nr_migrations;
 	changed(time);
 	return 0;

@@ -131,14 +131,14 @@ const (
 	schedLossLOSS_STACK_COLLISION schedLoss = 9
 	schedLossLOSS_WEIGHT_FULL     schedLoss = 10
 	schedLossLOSS_STACK_KERNEL    schedLoss = 11
-	schedLossLOSS_ASKS            schedLoss = 12
+	schedLossLOSS_REQUESTS        schedLoss = 12
 	schedLossLOSS_MEMORY_FULL     schedLoss = 13
 	schedLossLOSS_MEMORY_SIZE     schedLoss = 14
 	schedLossLOSS_TIMES           schedLoss = 15
 	schedLossLOSS_TIME_RING       schedLoss = 16
 	schedLossLOSS_TIME_EVENT      schedLoss = 17
 	schedLossLOSS_WAKERS          schedLoss = 18
-	schedLossLOSS_MEMORY_HOARD    schedLoss = 19
+	schedLossLOSS_MEMORY_SPLIT    schedLoss = 19
 	schedLossLOSS_GOROUTINE_READ  schedLoss = 20
 	schedLossLOSS_GOROUTINES      schedLoss = 21
 	schedLossLOSS_MAX             schedLoss = 22
@@ -216,19 +216,19 @@ type schedThreadTime struct {
 	Unqueued    uint32
 	Tid         uint32
 	ClockAt     uint64
-	ForeignAt   uint64
+	StealAt     uint64
 	ExecAt      uint64
 	DelayAt     uint64
 	MovesAt     uint64
-	PhantomAt   uint64
-	PhantomNs   uint64
+	DelayedAt   uint64
+	DelayedNs   uint64
 	Blocks      uint64
 	Preempts    uint64
 	Moved       uint64
-	ForeignNs   uint64
+	StealNs     uint64
 	LateRunNs   uint64
 	LateReadyNs uint64
-	SearchNs    uint64
+	NewidleNs   uint64
 	UnqueuedNs  uint64
 	MovingNs    uint64
 	Work        schedSpent

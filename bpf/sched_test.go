@@ -129,7 +129,7 @@ func TestSpinnersShareACPU(t *testing.T) {
 		l := w.goneTime(t, s.TID)
 		running, runnable := l.Sum(ActivityRunning), l.Sum(ActivityRunnable)
 		t.Logf("thread %d: running %d ns, sum_exec_runtime %d and %d charged to others, hooks late by %d; runnable %d ns, "+
-			"run_delay %d, hooks late by %d; %d switches, %d moves while it waited, %d made up", s.TID, running, l.ExecNs, l.ForeignNs, int64(l.LateRunNs),
+			"run_delay %d, hooks late by %d; %d switches, %d moves while it waited, %d made up", s.TID, running, l.ExecNs, l.StealNs, int64(l.LateRunNs),
 			runnable, l.DelayNs, int64(l.LateReadyNs), l.Blocks+l.Preempts, l.Moved, l.Unseen)
 		// What the program read in /proc was a moment before its end.
 		if s.Exec > int64(l.ExecNs) || s.Delay > int64(l.DelayNs) {

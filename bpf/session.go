@@ -56,7 +56,7 @@ func (p *Probes) clear() error {
 	}
 	if sock := p.objects[ObjectSock]; sock != nil {
 		errs = append(errs, clearSlots[Connection](sock.Maps[sockMapConnections]))
-		for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners, sockMapAsks} {
+		for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners, sockMapRequests} {
 			errs = append(errs, empty(sock.Maps[name]))
 		}
 		cpus := ebpf.MustPossibleCPU()

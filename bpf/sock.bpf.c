@@ -59,7 +59,7 @@ static __always_inline void charge_call(void *ctx, struct connection *connection
 	weight_add(&key, &by);
 	key.kind = STACK_REPLYWAIT;
 	if (is_question(connection, send, ret))
-		asked(connection, &key);
+		request_from(connection, &key);
 }
 
 /* The one handler of all send and receive hooks: `ret` is what the call of a target's thread returned. The thread may

@@ -164,14 +164,14 @@ const (
 	sockLossLOSS_STACK_COLLISION sockLoss = 9
 	sockLossLOSS_WEIGHT_FULL     sockLoss = 10
 	sockLossLOSS_STACK_KERNEL    sockLoss = 11
-	sockLossLOSS_ASKS            sockLoss = 12
+	sockLossLOSS_REQUESTS        sockLoss = 12
 	sockLossLOSS_MEMORY_FULL     sockLoss = 13
 	sockLossLOSS_MEMORY_SIZE     sockLoss = 14
 	sockLossLOSS_TIMES           sockLoss = 15
 	sockLossLOSS_TIME_RING       sockLoss = 16
 	sockLossLOSS_TIME_EVENT      sockLoss = 17
 	sockLossLOSS_WAKERS          sockLoss = 18
-	sockLossLOSS_MEMORY_HOARD    sockLoss = 19
+	sockLossLOSS_MEMORY_SPLIT    sockLoss = 19
 	sockLossLOSS_GOROUTINE_READ  sockLoss = 20
 	sockLossLOSS_GOROUTINES      sockLoss = 21
 	sockLossLOSS_MAX             sockLoss = 22
@@ -276,7 +276,6 @@ type sockWindow struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	sockMapAsks                  = "asks"
 	sockMapConnections           = "connections"
 	sockMapConnectionsOverflow   = "connections_overflow"
 	sockMapCurves                = "curves"
@@ -289,6 +288,7 @@ const (
 	sockMapMarks                 = "marks"
 	sockMapNoted                 = "noted"
 	sockMapRefused               = "refused"
+	sockMapRequests              = "requests"
 	sockMapRuntimes              = "runtimes"
 	sockMapSessions              = "sessions"
 	sockMapStackBuffers          = "stack_buffers"
@@ -386,7 +386,6 @@ type sockProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sockMapSpecs struct {
-	Asks                *ebpf.MapSpec `ebpf:"asks"`
 	Connections         *ebpf.MapSpec `ebpf:"connections"`
 	ConnectionsOverflow *ebpf.MapSpec `ebpf:"connections_overflow"`
 	Curves              *ebpf.MapSpec `ebpf:"curves"`
@@ -399,6 +398,7 @@ type sockMapSpecs struct {
 	Marks               *ebpf.MapSpec `ebpf:"marks"`
 	Noted               *ebpf.MapSpec `ebpf:"noted"`
 	Refused             *ebpf.MapSpec `ebpf:"refused"`
+	Requests            *ebpf.MapSpec `ebpf:"requests"`
 	Runtimes            *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions            *ebpf.MapSpec `ebpf:"sessions"`
 	StackBuffers        *ebpf.MapSpec `ebpf:"stack_buffers"`
@@ -438,7 +438,6 @@ func (o *sockObjects) Close() error {
 //
 // It can be passed to loadSockObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sockMaps struct {
-	Asks                *ebpf.Map `ebpf:"asks"`
 	Connections         *ebpf.Map `ebpf:"connections"`
 	ConnectionsOverflow *ebpf.Map `ebpf:"connections_overflow"`
 	Curves              *ebpf.Map `ebpf:"curves"`
@@ -451,6 +450,7 @@ type sockMaps struct {
 	Marks               *ebpf.Map `ebpf:"marks"`
 	Noted               *ebpf.Map `ebpf:"noted"`
 	Refused             *ebpf.Map `ebpf:"refused"`
+	Requests            *ebpf.Map `ebpf:"requests"`
 	Runtimes            *ebpf.Map `ebpf:"runtimes"`
 	Sessions            *ebpf.Map `ebpf:"sessions"`
 	StackBuffers        *ebpf.Map `ebpf:"stack_buffers"`
@@ -464,7 +464,6 @@ type sockMaps struct {
 
 func (m *sockMaps) Close() error {
 	return _SockClose(
-		m.Asks,
 		m.Connections,
 		m.ConnectionsOverflow,
 		m.Curves,
@@ -477,6 +476,7 @@ func (m *sockMaps) Close() error {
 		m.Marks,
 		m.Noted,
 		m.Refused,
+		m.Requests,
 		m.Runtimes,
 		m.Sessions,
 		m.StackBuffers,

@@ -100,14 +100,14 @@ const (
 	taskLossLOSS_STACK_COLLISION taskLoss = 9
 	taskLossLOSS_WEIGHT_FULL     taskLoss = 10
 	taskLossLOSS_STACK_KERNEL    taskLoss = 11
-	taskLossLOSS_ASKS            taskLoss = 12
+	taskLossLOSS_REQUESTS        taskLoss = 12
 	taskLossLOSS_MEMORY_FULL     taskLoss = 13
 	taskLossLOSS_MEMORY_SIZE     taskLoss = 14
 	taskLossLOSS_TIMES           taskLoss = 15
 	taskLossLOSS_TIME_RING       taskLoss = 16
 	taskLossLOSS_TIME_EVENT      taskLoss = 17
 	taskLossLOSS_WAKERS          taskLoss = 18
-	taskLossLOSS_MEMORY_HOARD    taskLoss = 19
+	taskLossLOSS_MEMORY_SPLIT    taskLoss = 19
 	taskLossLOSS_GOROUTINE_READ  taskLoss = 20
 	taskLossLOSS_GOROUTINES      taskLoss = 21
 	taskLossLOSS_MAX             taskLoss = 22

@@ -125,7 +125,7 @@ static __always_inline struct rq *queue_of(struct task_struct *task)
 
 /* A CPU's clock of what is charged to no thread: the host's steal, and interrupts where they are accounted for.
  * The kernel counts sum_exec_runtime without it (kernel/sched/core.c, update_rq_clock_task). */
-static __always_inline __u64 foreign_clock(struct rq *queue)
+static __always_inline __u64 steal_clock(struct rq *queue)
 {
 	return queue->clock - queue->clock_task;
 }
@@ -248,8 +248,8 @@ static __always_inline void make_up_arrival(struct thread_time *time, const stru
 	time->unseen++;
 	arrived(time, session, task, within(time, since, now), arrival);
 	/* What was charged to nobody meanwhile is the rest of the time by the clock. */
-	time->foreign_at = foreign_clock(queue_of(task)) -
-			   (task->se.exec_start - (arrival - foreign_clock(queue_of(task))) -
+	time->steal_at = steal_clock(queue_of(task)) -
+			   (task->se.exec_start - (arrival - steal_clock(queue_of(task))) -
 			    (task->se.sum_exec_runtime - time->exec_at));
 }
 

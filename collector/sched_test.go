@@ -66,7 +66,7 @@ func TestMismatchesAreLost(t *testing.T) {
 // What the account knows that the kernel's figures leave out is allowed for.
 func TestMismatchesAllow(t *testing.T) {
 	tests := map[string]func(*bpf.ThreadTime){
-		"the host's steal":      func(t *bpf.ThreadTime) { t.Work.Ns[0] += 9_000; t.AtNs += 9_000; t.ForeignNs = 9_000 },
+		"the host's steal":      func(t *bpf.ThreadTime) { t.Work.Ns[0] += 9_000; t.AtNs += 9_000; t.StealNs = 9_000 },
 		"a late hook":           func(t *bpf.ThreadTime) { t.Work.Ns[1] += 9_000; t.AtNs += 9_000; t.LateReadyNs = 9_000 },
 		"a hook that is early":  func(t *bpf.ThreadTime) { t.LateRunNs -= 9_000; t.ExecNs += 9_000 },
 		"preempted when asleep": func(t *bpf.ThreadTime) { t.Work.Ns[1] += 9_000; t.AtNs += 9_000; t.UnqueuedNs = 9_000 },
