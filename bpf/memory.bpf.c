@@ -34,7 +34,7 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, __u64);
-} homeless SEC(".maps");
+} refused_mms SEC(".maps");
 
 /* 0 → sums. */
 struct {
@@ -108,21 +108,21 @@ static __always_inline bool is_ours(__u64 mm, __u32 pid)
 {
 	struct target *target = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
 
-	return (target && target->role == ROLE_PROCESS) || bpf_map_lookup_elem(&homeless, &mm);
+	return (target && target->role == ROLE_PROCESS) || bpf_map_lookup_elem(&refused_mms, &mm);
 }
 
 /* An mm that finds no room is remembered until it is empty, so that it is lost once: its address is used again. */
 static __always_inline void memory_lose(__u64 mm, __u32 member, __u64 units)
 {
-	__u64 *members = bpf_map_lookup_elem(&homeless, &mm), with = members ? *members : 0;
+	__u64 *members = bpf_map_lookup_elem(&refused_mms, &mm), with = members ? *members : 0;
 
 	if (!members)
 		lose(LOSS_MEMORY_FULL);
 	with = units ? with | 1ULL << member : with & ~(1ULL << member);
 	if (with)
-		bpf_map_update_elem(&homeless, &mm, &with, BPF_ANY);
+		bpf_map_update_elem(&refused_mms, &mm, &with, BPF_ANY);
 	else
-		bpf_map_delete_elem(&homeless, &mm);
+		bpf_map_delete_elem(&refused_mms, &mm);
 }
 
 /* The slot of an mm; with `take`, a free one becomes its own. */
@@ -158,7 +158,7 @@ static __always_inline struct memory *memory_begin(__u64 mm, __u32 mm_id, __u32 
 {
 	struct memory *memory = 0;
 
-	if (!bpf_map_lookup_elem(&homeless, &mm)) {
+	if (!bpf_map_lookup_elem(&refused_mms, &mm)) {
 		if (!units)
 			return 0;
 		memory = memory_slot(mm, true);

@@ -204,13 +204,13 @@ const (
 	memoryMapEvents         = "events"
 	memoryMapGauges         = "gauges"
 	memoryMapGoroutines     = "goroutines"
-	memoryMapHomeless       = "homeless"
 	memoryMapLosses         = "losses"
 	memoryMapMarks          = "marks"
 	memoryMapMemories       = "memories"
 	memoryMapMemorySums     = "memory_sums"
 	memoryMapNoted          = "noted"
 	memoryMapNotes          = "notes"
+	memoryMapRefusedMms     = "refused_mms"
 	memoryMapRuntimes       = "runtimes"
 	memoryMapSessions       = "sessions"
 	memoryMapSplitRssCounts = "split_rss_counts"
@@ -286,13 +286,13 @@ type memoryMapSpecs struct {
 	Events         *ebpf.MapSpec `ebpf:"events"`
 	Gauges         *ebpf.MapSpec `ebpf:"gauges"`
 	Goroutines     *ebpf.MapSpec `ebpf:"goroutines"`
-	Homeless       *ebpf.MapSpec `ebpf:"homeless"`
 	Losses         *ebpf.MapSpec `ebpf:"losses"`
 	Marks          *ebpf.MapSpec `ebpf:"marks"`
 	Memories       *ebpf.MapSpec `ebpf:"memories"`
 	MemorySums     *ebpf.MapSpec `ebpf:"memory_sums"`
 	Noted          *ebpf.MapSpec `ebpf:"noted"`
 	Notes          *ebpf.MapSpec `ebpf:"notes"`
+	RefusedMms     *ebpf.MapSpec `ebpf:"refused_mms"`
 	Runtimes       *ebpf.MapSpec `ebpf:"runtimes"`
 	Sessions       *ebpf.MapSpec `ebpf:"sessions"`
 	SplitRssCounts *ebpf.MapSpec `ebpf:"split_rss_counts"`
@@ -338,13 +338,13 @@ type memoryMaps struct {
 	Events         *ebpf.Map `ebpf:"events"`
 	Gauges         *ebpf.Map `ebpf:"gauges"`
 	Goroutines     *ebpf.Map `ebpf:"goroutines"`
-	Homeless       *ebpf.Map `ebpf:"homeless"`
 	Losses         *ebpf.Map `ebpf:"losses"`
 	Marks          *ebpf.Map `ebpf:"marks"`
 	Memories       *ebpf.Map `ebpf:"memories"`
 	MemorySums     *ebpf.Map `ebpf:"memory_sums"`
 	Noted          *ebpf.Map `ebpf:"noted"`
 	Notes          *ebpf.Map `ebpf:"notes"`
+	RefusedMms     *ebpf.Map `ebpf:"refused_mms"`
 	Runtimes       *ebpf.Map `ebpf:"runtimes"`
 	Sessions       *ebpf.Map `ebpf:"sessions"`
 	SplitRssCounts *ebpf.Map `ebpf:"split_rss_counts"`
@@ -362,13 +362,13 @@ func (m *memoryMaps) Close() error {
 		m.Events,
 		m.Gauges,
 		m.Goroutines,
-		m.Homeless,
 		m.Losses,
 		m.Marks,
 		m.Memories,
 		m.MemorySums,
 		m.Noted,
 		m.Notes,
+		m.RefusedMms,
 		m.Runtimes,
 		m.Sessions,
 		m.SplitRssCounts,

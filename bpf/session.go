@@ -35,7 +35,7 @@ func (p *Probes) Reset() error {
 func (p *Probes) unwatch() error {
 	errs := []error{empty(p.shared[taskMapTargets]), p.shared[taskMapMarks].Put(uint32(0), &taskMarks{})}
 	if memory := p.objects[ObjectMemory]; memory != nil {
-		errs = append(errs, clearSlots[memoryMemory](memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapHomeless]))
+		errs = append(errs, clearSlots[memoryMemory](memory.Maps[memoryMapMemories]), empty(memory.Maps[memoryMapRefusedMms]))
 	}
 	return errors.Join(errs...)
 }
