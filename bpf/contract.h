@@ -424,7 +424,8 @@ enum mm_member {
 /* Value of `memories`. */
 struct memory {
 	__u64 mm;                /* address, 0: a free slot */
-	__s64 units[MM_MEMBERS]; /* as last told */
+	__s64 units[MM_MEMBERS]; /* that are in the gauge */
+	__s64 told[MM_MEMBERS];  /* as last told; before Linux 6.2 only */
 	__u32 mm_id;             /* the kernel's hash of the address, as the hook tells it; 0 for a moment at first */
 	__u32 _pad;
 };
@@ -437,7 +438,7 @@ struct memory_sums {
 	__u64 deferred;           /* 1: threads count for themselves first and hand in later (before Linux 6.2) */
 };
 
-_Static_assert(sizeof(struct memory) == 48, "memory");
+_Static_assert(sizeof(struct memory) == 80, "memory");
 _Static_assert(sizeof(struct memory_sums) == 56, "memory_sums");
 
 _Static_assert(sizeof(struct target) == 8, "target");

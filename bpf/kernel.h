@@ -71,6 +71,15 @@ struct mm_struct {
 	struct task_struct *owner; /* NULL once its last user has left; needs CONFIG_MEMCG */
 };
 
+struct mm_rss_stat {
+	atomic64_t count[4];
+};
+
+/* Before Linux 6.2 (f1a7941243c1). */
+struct mm_struct___whole_counters {
+	struct mm_rss_stat rss_stat;
+};
+
 /* The record of kmem:rss_stat. */
 struct trace_event_raw_rss_stat {
 	unsigned int mm_id;

@@ -173,6 +173,7 @@ static __always_inline struct memory *memory_begin(__u64 mm, __u32 mm_id, __u32 
 static __always_inline void memory_free(struct memory *memory)
 {
 	memory->mm_id = 0;
+	__builtin_memset(memory->told, 0, sizeof(memory->told));
 	__sync_lock_test_and_set(&memory->mm, 0);
 }
 
@@ -245,17 +246,47 @@ static __always_inline __s64 handed_in(__u32 member, __s64 by)
 	return had * page_units;
 }
 
-/* A counter of one of our mms has this value now. Its sizes are absolute: what two CPUs tell at once in the wrong
- * order is right again with the next change. */
-static __always_inline void memory_put(void *ctx, struct memory *memory, __u32 member, __u64 units)
+static __always_inline bool has_whole_counters(void)
 {
-	__s64 delta = units - __sync_lock_test_and_set(&memory->units[member], units);
+	return bpf_core_field_exists(((struct mm_struct___whole_counters *)0)->rss_stat.count);
+}
 
-	if (follow_threads && bpf_core_field_exists(bpf_get_current_task_btf()->rss_stat))
-		rss_move(ctx, 0, member, delta - handed_in(member, delta));
-	else
-		rss_move(ctx, 0, member, delta);
-	if (!units && !(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
+static __always_inline __s64 counter_now(__u64 mm, __u32 member)
+{
+	__s64 pages = 0;
+
+	bpf_core_read(&pages, sizeof(pages), &((struct mm_struct___whole_counters *)mm)->rss_stat.count[member].counter);
+	return pages * page_units;
+}
+
+/* Before Linux 6.2 what is told of a counter is its value when the change was made, and its CPU can have been taken away
+ * since: so the counter is read, and once more after it is noted. Whoever notes last has then noted what it is.
+ * Gives the change. */
+static __always_inline __s64 counter_follow(struct memory *memory, __u64 mm, __u32 member)
+{
+	__s64 units = counter_now(mm, member), delta = units - __sync_lock_test_and_set(&memory->units[member], units);
+	__s64 again = counter_now(mm, member);
+
+	if (again != units && __sync_val_compare_and_swap(&memory->units[member], units, again) == units)
+		delta += again - units;
+	return delta;
+}
+
+/* A counter of one of our mms was told to have this value. It is absolute: what two CPUs tell at once in the wrong
+ * order is right again with the next change. */
+static __always_inline void memory_put(void *ctx, struct memory *memory, __u64 mm, __u32 member, __s64 units)
+{
+	__s64 delta, had = 0;
+
+	if (has_whole_counters()) {
+		if (follow_threads)
+			had = handed_in(member, units - __sync_lock_test_and_set(&memory->told[member], units));
+		delta = counter_follow(memory, mm, member);
+	} else {
+		delta = units - __sync_lock_test_and_set(&memory->units[member], units);
+	}
+	rss_move(ctx, 0, member, delta - had);
+	if (!(memory->units[MM_FILE] | memory->units[MM_ANON] | memory->units[MM_SHMEM]))
 		memory_free(memory);
 }
 
@@ -313,7 +344,7 @@ static __always_inline void rss_changed(void *ctx, struct memory *memory, __u64 
 	if (!memory)
 		memory = memory_begin(mm, note->mm_id, member, units);
 	if (memory && (memory->mm_id == note->mm_id || !memory->mm_id))
-		memory_put(ctx, memory, member, units);
+		memory_put(ctx, memory, mm, member, units);
 	else if (memory)
 		lose(LOSS_MEMORY_SIZE);
 }

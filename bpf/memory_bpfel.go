@@ -114,6 +114,7 @@ type memoryMemory struct {
 	_     structs.HostLayout
 	Mm    uint64
 	Units [4]int64
+	Told  [4]int64
 	MmId  uint32
 	Pad   uint32
 }
