@@ -257,8 +257,7 @@ int BPF_PROG(sched_wakeup, struct task_struct *task)
 	clock = queue_of(task)->clock;
 	change(time);
 	woken(time, session, bpf_ktime_get_ns(), clock);
-	/* From 6.12 a thread that sleeps, but has not been taken from its run queue yet, can be moved to another's, and is
-	 * noted as queued from then on. */
+	delayed(time, task);
 	time->delayed_ns += clock - task->sched_info.last_queued;
 	time->moves_at = task->se.nr_migrations;
 	changed(time);

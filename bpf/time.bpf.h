@@ -220,6 +220,14 @@ static __always_inline __u64 within(const struct thread_time *time, __u64 at, __
 	return at < time->since_ns ? time->since_ns : at;
 }
 
+/* From 6.12 a thread that sleeps, but has not been taken from its run queue yet, can be moved to another's, and is noted as
+ * queued from then on: moved once more, or taken out, it has that in its run_delay. The thread has been woken. */
+static __always_inline void delayed(struct thread_time *time, struct task_struct *task)
+{
+	time->delayed_ns += task->sched_info.run_delay - time->delay_at;
+	time->delay_at = task->sched_info.run_delay;
+}
+
 /* The thread comes on the CPU, and its wake-up has not been seen. */
 static __always_inline void make_up_wakeup(struct thread_time *time, const struct session *session,
 					   struct task_struct *task, __u64 now, __u64 clock)
@@ -230,6 +238,7 @@ static __always_inline void make_up_wakeup(struct thread_time *time, const struc
 		return;
 	time->unseen++;
 	woken(time, session, within(time, since, now), queued);
+	delayed(time, task);
 }
 
 /* The thread leaves the CPU, and has not been seen to come on it. */
