@@ -62,6 +62,9 @@ func watchWait(t *testing.T, name string) waiting {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.HasPrefix(line, refused) {
+		t.Skip(strings.TrimSpace(line))
+	}
 	tid, err := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil {
 		t.Fatal(err)

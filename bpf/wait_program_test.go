@@ -21,6 +21,9 @@ const (
 	helped = 300 * time.Millisecond // when a helper ends one that has no time-out of its own
 )
 
+// refused begins what the program says, and nothing else, where the kernel does not have a call or does not let it.
+const refused = "refused: "
+
 // waitTruth is what the program says of its wait: the thread that waited, and how long it took by the program's own
 // clock, from before the thread was told to begin.
 type waitTruth struct {
@@ -69,6 +72,9 @@ var waits = []wait{
 	{"futex", ActivityFutex, waitFutex},
 	{"nanosleep", ActivitySleep, waitSleep},
 	{"wait for a child", ActivityChildWait, waitChild},
+	{"io_uring", ActivityIOUring, waitIOUring},
+	{"page fault", ActivityPageFault, waitFault},
+	{"page fault in a write to a pipe", ActivityPipe, waitFaultInCall},
 }
 
 // playWait waits in the way that args[0] names, on a thread of its own. The thread is blocked in the read of an
@@ -87,6 +93,9 @@ func playWait(s stage, args []string) error {
 
 func (w wait) play(s stage) error {
 	call, help, err := w.prepare()
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return s.pause(refused + err.Error())
+	}
 	if err != nil {
 		return err
 	}
