@@ -70,8 +70,8 @@ func TestManyStacks(t *testing.T) {
 			}
 		}
 	}()
-	w.say("go")
-	w.truth(new(int))
+	w.Say("go")
+	w.Decode(new(int))
 	close(ended)
 	if err := <-drained; err != nil {
 		t.Fatal(err)

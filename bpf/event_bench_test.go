@@ -10,6 +10,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 // The budgets of DESIGN.md, ns in BPF by the kernel's own statistics.
@@ -45,8 +47,8 @@ func BenchmarkForeignEvent(b *testing.B) {
 		if err := w.probes.Reset(); err != nil { // nobody is a target any more
 			b.Fatal(err)
 		}
-		w.say("go")
-		w.truth(new(any))
+		w.Say("go")
+		w.Decode(new(any))
 		costs = costsOf(b, w)
 		w.finish()
 		w.probes.Close()
@@ -72,8 +74,8 @@ func BenchmarkEmptyProgram(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		w.say("go")
-		w.truth(new(any))
+		w.Say("go")
+		w.Decode(new(any))
 		stats, err := program.Stats()
 		if err != nil {
 			b.Fatal(err)
@@ -116,9 +118,8 @@ func BenchmarkForeignMemoryEvent(b *testing.B) {
 // BenchmarkFaultUnwatched is the page fault without any probe.
 func BenchmarkFaultUnwatched(b *testing.B) {
 	for b.Loop() {
-		w := &watched{t: b}
-		w.cmd, w.in, w.out = start(b, "touch", "1", strconv.Itoa(faults), "1")
-		w.expect("ready")
+		w := &watched{Program: exectest.StartSelf(b, "touch", "1", strconv.Itoa(faults), "1"), t: b}
+		w.Expect("ready")
 		reportFaults(b, w, func() {})
 	}
 }
@@ -127,8 +128,8 @@ func BenchmarkFaultUnwatched(b *testing.B) {
 func reportFaults(b *testing.B, w *watched, before func()) {
 	b.Helper()
 	before()
-	w.say("go")
-	w.expect("full")
+	w.Say("go")
+	w.Expect("full")
 	if w.probes != nil {
 		costs, err := w.probes.Costs()
 		if err != nil {
@@ -143,16 +144,13 @@ func reportFaults(b *testing.B, w *watched, before func()) {
 		}
 		b.ReportMetric(ns, "bpf-ns/event")
 	}
-	w.say("free")
-	w.expect("empty")
-	w.say("end")
+	w.Say("free")
+	w.Expect("empty")
+	w.Say("end")
 	var elapsed int64
-	w.truth(&elapsed)
+	w.Decode(&elapsed)
 	b.ReportMetric(float64(elapsed)/faults, "ns/fault")
-	w.in.Close()
-	if err := w.cmd.Wait(); err != nil {
-		b.Fatal(err)
-	}
+	w.End()
 	if w.probes != nil {
 		w.probes.Close()
 	}
@@ -164,8 +162,8 @@ func exchange(b *testing.B, opts Options) []Cost {
 	var costs []Cost
 	for b.Loop() {
 		w := watch(b, opts, "exchange", strconv.Itoa(exchanges))
-		w.say("go")
-		w.truth(new(any))
+		w.Say("go")
+		w.Decode(new(any))
 		costs = costsOf(b, w)
 		w.finish()
 		w.noLoss()

@@ -13,8 +13,8 @@ func TestLossOfConnections(t *testing.T) {
 	const connections, room = 23, 4
 	s := serve(t, "tcp", "127.0.0.1:0")
 	w := watch(t, Options{Connections: room}, "await", "tcp!"+s.listener.Addr().String(), fmt.Sprint(connections), "0")
-	w.say("connect")
-	w.expect("connected")
+	w.Say("connect")
+	w.Expect("connected")
 	seen, lost := len(w.connections()), w.lost("connections_full")
 	if seen == 0 || seen > room || seen+int(lost) != connections {
 		t.Errorf("%d seen, %d lost, want %d at most, and %d together", seen, lost, room, connections)
@@ -27,9 +27,9 @@ func TestLossOfConnections(t *testing.T) {
 // A connection that found no room is lost once, however many calls it carries; its bytes are in the totals.
 func TestLostConnectionIsCountedOnce(t *testing.T) {
 	w := watch(t, Options{Connections: 1}, "transfer", "tcp4", "write", "read")
-	w.say("go")
+	w.Say("go")
 	var truth transferTruth
-	w.truth(&truth)
+	w.Decode(&truth)
 	if lost := w.lost("connections_full"); lost != 1 { // of its two ends
 		t.Errorf("%d lost, want 1", lost)
 	}
@@ -41,9 +41,9 @@ func TestLostConnectionIsCountedOnce(t *testing.T) {
 // A connection whose slot is taken is counted like another.
 func TestConnectionsShareASlot(t *testing.T) {
 	w := watch(t, Options{Connections: 2}, "transfer", "tcp4", "write", "read")
-	w.say("go")
+	w.Say("go")
 	var truth transferTruth
-	w.truth(&truth)
+	w.Decode(&truth)
 	var sum transferTruth
 	both := w.connections()
 	for _, c := range both {
@@ -64,8 +64,8 @@ func TestConnectionsShareASlot(t *testing.T) {
 
 func TestLossInRing(t *testing.T) {
 	w := watch(t, Options{RingBytes: 4096}, "churn", "223")
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	w.finish()
 	gauge := w.gauge(GaugeThreads)
 	for _, end := range []struct {
@@ -98,8 +98,8 @@ func TestLossOfTargets(t *testing.T) {
 	if err := w.probes.Adopt(1 << 30); err != nil { // takes the room: no process has this number
 		t.Fatal(err)
 	}
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	w.finish()
 	seen := 0
 	for _, thread := range w.gone {
@@ -112,8 +112,8 @@ func TestLossOfTargets(t *testing.T) {
 
 func TestLossOfListeners(t *testing.T) {
 	w := watch(t, Options{Listeners: 1}, "listen", "3")
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	if lost := w.lost("listeners_full"); lost != 2 {
 		t.Errorf("%d lost, want 2", lost)
 	}
@@ -133,9 +133,9 @@ func TestLossOfStacks(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := watch(t, test.options, "transfer", "tcp4", "write", "read")
-			w.say("go")
+			w.Say("go")
 			var truth transferTruth
-			w.truth(&truth)
+			w.Decode(&truth)
 			_, weights, err := w.probes.Stacks()
 			if err != nil {
 				t.Fatal(err)
@@ -158,9 +158,9 @@ func TestLossOfStacks(t *testing.T) {
 // At the default size nothing is lost, and the stacks account for every call and byte.
 func TestStacksAddUp(t *testing.T) {
 	w := watch(t, Options{Stacks: true}, "transfer", "unix", "write", "read")
-	w.say("go")
+	w.Say("go")
 	var truth transferTruth
-	w.truth(&truth)
+	w.Decode(&truth)
 	stacks, weights, err := w.probes.Stacks()
 	if err != nil {
 		t.Fatal(err)

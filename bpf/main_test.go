@@ -1,32 +1,17 @@
 package bpf
 
 import (
-	"bufio"
-	"encoding/json"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
-// programEnv names the program that the test binary plays when it is started as a child.
-const programEnv = "WEFT_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if name := os.Getenv(programEnv); name != "" {
-		if err := play(name, os.Args[1:]); err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { exectest.Main(m, play) }
 
 // needProbes skips where the probes can't be loaded, and says why.
 func needProbes(tb testing.TB) {
@@ -38,11 +23,9 @@ func needProbes(tb testing.TB) {
 
 // watched is a child under observation, and what was seen of it.
 type watched struct {
+	*exectest.Program
 	t      testing.TB
 	probes *Probes
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *bufio.Reader
 	gone   []Thread
 	times  []ThreadTime // of those that are gone
 	closed []Connection
@@ -60,7 +43,7 @@ func watch(t testing.TB, opts Options, program string, args ...string) *watched 
 // open waits until the child stands at its gate, and opens that for the probes.
 func (w *watched) open() {
 	w.t.Helper()
-	w.expect("ready")
+	w.Expect("ready")
 	w.gate = now()
 	if err := w.probes.OpenGate(w.gate); err != nil {
 		w.t.Fatal(err)
@@ -83,36 +66,11 @@ func watchUntil(t testing.TB, opts Options, program string, args ...string) *wat
 	if err := probes.Adopt(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
-	w.cmd, w.in, w.out = start(t, program, args...)
+	w.Program = exectest.StartSelf(t, program, args...)
 	if err := probes.Disown(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
 	return w
-}
-
-// start starts the test binary as a program of play.
-func start(t testing.TB, program string, args ...string) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), programEnv+"="+program)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
-	return cmd, in, bufio.NewReader(out)
 }
 
 func now() int64 {
@@ -123,42 +81,10 @@ func now() int64 {
 	return ts.Nano()
 }
 
-// expect waits for a word of the child's.
-func (w *watched) expect(word string) {
-	w.t.Helper()
-	line, err := w.out.ReadString('\n')
-	if err != nil || line != word+"\n" {
-		w.t.Fatalf("child said %q (%v), want %q", line, err, word)
-	}
-}
-
-// say lets the child go on to its next step.
-func (w *watched) say(word string) {
-	w.t.Helper()
-	if _, err := io.WriteString(w.in, word+"\n"); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// truth reads what the child says that it did.
-func (w *watched) truth(v any) {
-	w.t.Helper()
-	line, err := w.out.ReadBytes('\n')
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := json.Unmarshal(line, v); err != nil {
-		w.t.Fatalf("%q: %v", line, err)
-	}
-}
-
 // finish lets the child exit and reads the rest of the ring.
 func (w *watched) finish() {
 	w.t.Helper()
-	w.in.Close()
-	if err := w.cmd.Wait(); err != nil {
-		w.t.Fatal(err)
-	}
+	w.End()
 	// A record that is being written holds back those behind it.
 	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
 		w.drain()

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 // kinds are mappings of twice kindBytes, of which the first half is touched. The file is the program's own.
@@ -210,7 +212,7 @@ func playReplace(s stage, args []string) error {
 	if err := s.pause("full"); err != nil {
 		return err
 	}
-	if err := os.Setenv(programEnv, "touch"); err != nil {
+	if err := os.Setenv(exectest.ProgramEnv, "touch"); err != nil {
 		return err
 	}
 	return unix.Exec("/proc/self/exe", []string{"touch", "1", "23", "0"}, os.Environ())

@@ -2,7 +2,6 @@ package bpf
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"runtime"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 // rss is the sum of the processes' Rss in smaps_rollup, which walks their page tables: bytes.
@@ -107,24 +108,20 @@ const touchPages = 5003 // of 4 KiB, about 20 MB
 
 // Two threads touch and free twice: the peak and the curve are those of the page tables.
 func TestPeakAndCurveOfMemory(t *testing.T) {
-	_, in, out := start(t, "touch", "1", fmt.Sprint(3*touchPages), "1") // a neighbour, which does not count
-	if line, err := out.ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
+	neighbour := exectest.StartSelf(t, "touch", "1", fmt.Sprint(3*touchPages), "1") // which does not count
+	neighbour.Expect("ready")
 	w := watch(t, Options{}, "touch", "2", fmt.Sprint(touchPages), "2")
-	if _, err := io.WriteString(in, "go\nfree\nend\n"); err != nil {
-		t.Fatal(err)
-	}
-	pid := w.cmd.Process.Pid
+	neighbour.Say("go\nfree\nend")
+	pid := w.PID
 	ready := w.isResident(pid)
 	var high, low int64
 	for range 2 {
-		w.say("fill")
-		w.expect("full")
+		w.Say("fill")
+		w.Expect("full")
 		high = max(high, w.isResident(pid))
 		time.Sleep(5 * time.Millisecond) // a bucket of its own
-		w.say("free")
-		w.expect("empty")
+		w.Say("free")
+		w.Expect("empty")
 		low = max(low, w.isResident(pid))
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -147,8 +144,8 @@ func TestPeakAndCurveOfMemory(t *testing.T) {
 	if top := slices.Max(curve.Greatest); uint64(top) != w.gauge(GaugeRSS).Peak {
 		t.Errorf("the curve's greatest value is %d, the gauge's %d", top, w.gauge(GaugeRSS).Peak)
 	}
-	w.say("end")
-	w.truth(new(any))
+	w.Say("end")
+	w.Decode(new(any))
 	w.finish()
 	w.hasNothing()
 	w.noLoss()
@@ -158,21 +155,21 @@ func TestPeakAndCurveOfMemory(t *testing.T) {
 func TestMemoryOfManyThreads(t *testing.T) {
 	const threads, pages, rounds = 8, 997, 17
 	w := watch(t, Options{}, "touch", fmt.Sprint(threads), fmt.Sprint(pages), fmt.Sprint(rounds))
-	pid := w.cmd.Process.Pid
+	pid := w.PID
 	var high int64
 	for range rounds {
-		w.say("fill")
-		w.expect("full")
+		w.Say("fill")
+		w.Expect("full")
 		high = max(high, w.isResident(pid))
-		w.say("free")
-		w.expect("empty")
+		w.Say("free")
+		w.Expect("empty")
 		w.isResident(pid)
 	}
 	if peak, bound := int64(w.gauge(GaugeRSS).Peak)*RSSUnit, w.bound(); peak < high-bound || peak > high+bound+1<<20 {
 		t.Errorf("peak %d, the page tables had %d, bound %d", peak, high, bound)
 	}
-	w.say("end")
-	w.truth(new(any))
+	w.Say("end")
+	w.Decode(new(any))
 	w.finish()
 	w.hasNothing()
 	w.noLoss()
@@ -195,18 +192,18 @@ func countHumps(c Curve, high, low int64) int {
 // A forked child has its parent's pages before its first instruction, and then its own; both count.
 func TestMemoryOfFork(t *testing.T) {
 	w := watch(t, Options{}, "fork", fmt.Sprint(touchPages))
-	w.say("fork")
+	w.Say("fork")
 	var child int
-	w.truth(&child)
-	parent := w.cmd.Process.Pid
+	w.Decode(&child)
+	parent := w.PID
 	if child <= 0 {
 		t.Fatalf("child %d", child)
 	}
 	if both, one := w.isResident(parent, child), rss(t, parent); both < one+touchPages*4096 {
 		t.Errorf("%d bytes of both, %d of the parent", both, one)
 	}
-	w.say("end")
-	w.truth(new(any))
+	w.Say("end")
+	w.Decode(new(any))
 	w.isResident(parent)
 	w.finish()
 	w.hasNothing()
@@ -217,15 +214,15 @@ func TestMemoryOfFork(t *testing.T) {
 // themselves.
 func TestMemoryOutlivesReset(t *testing.T) {
 	w := watch(t, Options{}, "fork", fmt.Sprint(touchPages))
-	w.say("fork")
+	w.Say("fork")
 	var child int
-	w.truth(&child)
-	w.isResident(w.cmd.Process.Pid, child)
+	w.Decode(&child)
+	w.isResident(w.PID, child)
 	if err := w.probes.Reset(); err != nil {
 		t.Fatal(err)
 	}
-	w.say("end") // and waits for its child
-	w.truth(new(any))
+	w.Say("end") // and waits for its child
+	w.Decode(new(any))
 	w.finish()
 	if gauge := w.gauge(GaugeRSS); gauge != (Gauge{}) {
 		t.Errorf("gauge %+v: changes of a process that is not watched", gauge)
@@ -241,20 +238,20 @@ func TestMemoryOfExec(t *testing.T) {
 	if early.Peak != 0 || early.Early < early.Now || early.Now == 0 {
 		t.Errorf("at the gate: %+v", early)
 	}
-	w.say("fill")
-	w.expect("full")
-	full := w.isResident(w.cmd.Process.Pid)
-	w.say("exec")
-	w.expect("ready")
-	if now := w.isResident(w.cmd.Process.Pid); now > full-touchPages*4096/2 {
+	w.Say("fill")
+	w.Expect("full")
+	full := w.isResident(w.PID)
+	w.Say("exec")
+	w.Expect("ready")
+	if now := w.isResident(w.PID); now > full-touchPages*4096/2 {
 		t.Errorf("%d bytes after exec, %d before", now, full)
 	}
 	gauge := w.gauge(GaugeRSS)
 	if int64(gauge.Peak)*RSSUnit < full-w.bound() || gauge.Early != early.Early {
 		t.Errorf("gauge %+v, %+v at the gate, %d bytes before exec", gauge, early, full)
 	}
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	w.finish()
 	w.hasNothing()
 	w.noLoss()
@@ -264,13 +261,13 @@ func TestMemoryOfExec(t *testing.T) {
 // too, as foreign.
 func TestMemoryOfEveryKind(t *testing.T) {
 	w := watch(t, Options{}, "kinds")
-	pid := w.cmd.Process.Pid
+	pid := w.PID
 	w.mark(os.Getpid()) // as a target with the same low bits would
 	before := w.isResident(pid)
 	for _, kind := range kinds {
-		w.say("map")
+		w.Say("map")
 		var at uint64
-		w.truth(&at)
+		w.Decode(&at)
 		t.Log(kind.name)
 		w.isResident(pid)
 		if kind.prot&unix.PROT_WRITE == 0 {
@@ -294,8 +291,8 @@ func TestMemoryOfEveryKind(t *testing.T) {
 			t.Errorf("%d foreign changes, %d before; %d units, %d before", after.Foreign, sums.Foreign, w.gauge(GaugeRSS).Now, now)
 		}
 	}
-	w.say("unmap")
-	w.truth(new(any))
+	w.Say("unmap")
+	w.Decode(new(any))
 	if after := w.isResident(pid); after > before+4<<20 {
 		t.Errorf("%d bytes after all is unmapped, %d before", after, before)
 	}
@@ -312,20 +309,20 @@ func TestMemoryBesideAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := watch(t, Options{}, "touch", "1", fmt.Sprint(touchPages), "1")
-	ready := w.isResident(w.cmd.Process.Pid)
-	w.say("fill")
-	w.expect("full")
-	if full := w.isResident(w.cmd.Process.Pid); full < ready+touchPages*4096 {
+	ready := w.isResident(w.PID)
+	w.Say("fill")
+	w.Expect("full")
+	if full := w.isResident(w.PID); full < ready+touchPages*4096 {
 		t.Errorf("%d bytes, %d before", full, ready)
 	}
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.say("free")
-	w.expect("empty")
-	w.isResident(w.cmd.Process.Pid)
-	w.say("end")
-	w.truth(new(any))
+	w.Say("free")
+	w.Expect("empty")
+	w.isResident(w.PID)
+	w.Say("end")
+	w.Decode(new(any))
 	w.finish()
 	w.hasNothing()
 	w.noLoss()
@@ -339,9 +336,9 @@ func TestMemoryOfShortLives(t *testing.T) {
 	}
 	defer sink.Close()
 	w := watch(t, Options{}, "family", sink.LocalAddr().String(), "3", "2")
-	w.say("go")
-	w.truth(new(any))
-	w.isResident(w.cmd.Process.Pid)
+	w.Say("go")
+	w.Decode(new(any))
+	w.isResident(w.PID)
 	peak, now := w.gauge(GaugeRSS).Peak, w.gauge(GaugeRSS).Now
 	if peak < 2*now {
 		t.Errorf("peak %d of a family, %d of its head", peak, now)
@@ -354,14 +351,14 @@ func TestMemoryOfShortLives(t *testing.T) {
 // What finds no room in the table is lost, once a process, and what is in it is right.
 func TestLossOfMemories(t *testing.T) {
 	w := watch(t, Options{Memories: 1}, "fork", fmt.Sprint(touchPages))
-	w.say("fork")
-	w.truth(new(int))
-	w.isResident(w.cmd.Process.Pid)
+	w.Say("fork")
+	w.Decode(new(int))
+	w.isResident(w.PID)
 	if lost := w.lost("memories_full"); lost != 1 {
 		t.Errorf("%d lost, want 1", lost)
 	}
-	w.say("end")
-	w.truth(new(any))
+	w.Say("end")
+	w.Decode(new(any))
 	w.finish()
 	w.hasNothing()
 }

@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 // The programs that the test binary plays as a child. Each does a known amount of something and says so.
@@ -229,7 +231,7 @@ func playExec(s stage, args []string) error {
 	if err := s.pause("ready"); err != nil {
 		return err
 	}
-	if err := os.Setenv(programEnv, "brief"); err != nil {
+	if err := os.Setenv(exectest.ProgramEnv, "brief"); err != nil {
 		return err
 	}
 	failed := make(chan error)

@@ -62,9 +62,9 @@ func TestReplyIsAwaitedPieceByPiece(t *testing.T) {
 		}
 	}()
 	w := watch(t, Options{Stacks: true}, "parts", s.listener.Addr().String())
-	w.say("go")
+	w.Say("go")
 	var truth partsTruth
-	w.truth(&truth)
+	w.Decode(&truth)
 	w.gaugeReaches(GaugeAwaiting, 0)
 	if gauge := w.gauge(GaugeAwaiting); gauge.Rises != 2 || gauge.Falls != 2 || gauge.Peak != 1 {
 		t.Errorf("gauge %+v, want two rises and falls, a peak of 1", gauge)

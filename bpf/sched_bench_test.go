@@ -19,8 +19,8 @@ func BenchmarkSwitch(b *testing.B) {
 	var costs []Cost
 	for b.Loop() {
 		w := watch(b, Options{}, "pingpong", strconv.Itoa(pingPongs), "alone")
-		w.say("go")
-		w.truth(new(any))
+		w.Say("go")
+		w.Decode(new(any))
 		costs = costsOf(b, w)
 		w.finish()
 		w.noLoss()

@@ -18,9 +18,9 @@ func TestWaitsHaveTheirCause(t *testing.T) {
 		t.Run(strings.ReplaceAll(wait.name, " ", "_"), func(t *testing.T) {
 			w := watchWait(t, wait.name)
 			before := w.timeOf(w.tid)
-			w.say("go")
+			w.Say("go")
 			var truth waitTruth
-			w.truth(&truth)
+			w.Decode(&truth)
 			after := w.timeOf(w.tid)
 			spent := func(activity Activity) int64 { return after.Sum(activity) - before.Sum(activity) }
 			blocked, runnable := spent(wait.cause), spent(ActivityRunnable)
@@ -58,14 +58,11 @@ func watchWait(t *testing.T, name string) waiting {
 	t.Helper()
 	t.Setenv("GODEBUG", "asyncpreemptoff=1") // its signals would end waits
 	w := watchUntil(t, Options{}, "wait", name)
-	line, err := w.out.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	line := w.Line()
 	if strings.HasPrefix(line, refused) {
-		t.Skip(strings.TrimSpace(line))
+		t.Skip(line)
 	}
-	tid, err := strconv.Atoi(strings.TrimSpace(line))
+	tid, err := strconv.Atoi(line)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +120,9 @@ func spentList(before, after ThreadTime) string {
 // Two threads that spin on one CPU share it: each is ready while the other one runs.
 func TestSpinnersShareACPU(t *testing.T) {
 	w := watch(t, Options{}, "spin", "500")
-	w.say("go")
+	w.Say("go")
 	var stats [2]schedstat
-	w.truth(&stats)
+	w.Decode(&stats)
 	w.finish()
 	w.checkTimes()
 	for _, s := range stats {
@@ -168,8 +165,8 @@ func TestPingPong(t *testing.T) {
 	for _, with := range []string{"alone", "busy"} {
 		t.Run(with, func(t *testing.T) {
 			w := watch(t, Options{}, "pingpong", strconv.Itoa(times), with)
-			w.say("go")
-			w.truth(new(any))
+			w.Say("go")
+			w.Decode(new(any))
 			w.finish()
 			w.checkTimes()
 			names := map[uint32]string{}
@@ -256,16 +253,16 @@ func (w *watched) checkRunQueue() {
 // A wait that has not ended counts up to the look at it, and up to the end of the thread that is killed in it.
 func TestWaitsThatDoNotEnd(t *testing.T) {
 	w := watchWait(t, "nanosleep")
-	w.say("go")
+	w.Say("go")
 	time.Sleep(asked / 2)
 	l := w.timeOf(w.tid)
 	if l.Activity != ActivitySleep || l.Sum(ActivitySleep) < int64(asked/10) {
 		t.Errorf("%+v, want one asleep", l)
 	}
-	if err := w.cmd.Process.Kill(); err != nil {
+	if err := w.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	w.cmd.Wait()
+	w.Cmd.Wait()
 	w.drain()
 	w.checkTimes()
 	if end := w.goneTime(t, w.tid); end.Sum(ActivitySleep) < l.Sum(ActivitySleep) || end.Activity != ActivityNone {
@@ -277,16 +274,16 @@ func TestWaitsThatDoNotEnd(t *testing.T) {
 // A thread that is stopped in the midst of a sleep is stopped, and then sleeps on: restart_syscall keeps the cause.
 func TestStoppedSleep(t *testing.T) {
 	w := watchWait(t, "nanosleep")
-	w.say("go")
+	w.Say("go")
 	time.Sleep(asked / 5)
-	if err := w.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := w.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(asked / 5)
-	if err := w.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := w.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	w.truth(new(waitTruth))
+	w.Decode(new(waitTruth))
 	l := w.timeOf(w.tid)
 	stopped, asleep, runnable := l.Sum(ActivityStopped), l.Sum(ActivitySleep), l.Sum(ActivityRunnable)
 	if stopped < int64(asked/20) || asleep < int64(asked/5) || stopped+asleep+runnable < int64(asked)*9/10 {
@@ -300,8 +297,8 @@ func TestStoppedSleep(t *testing.T) {
 
 func TestLossOfWakers(t *testing.T) {
 	w := watch(t, Options{Wakers: 1}, "pingpong", "100", "alone")
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	wakers, err := w.probes.Wakers()
 	if err != nil {
 		t.Fatal(err)

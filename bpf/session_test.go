@@ -9,9 +9,9 @@ import (
 // A new session knows nothing of the one before, whose program still runs and then ends.
 func TestResetForgets(t *testing.T) {
 	w := watch(t, Options{Stacks: true}, "transfer", "unix", "write", "read")
-	w.say("go")
+	w.Say("go")
 	var truth transferTruth
-	w.truth(&truth)
+	w.Decode(&truth)
 	if err := w.probes.Reset(); err != nil {
 		t.Fatal(err)
 	}
@@ -42,12 +42,12 @@ func TestResetWhileConnectionsEnd(t *testing.T) {
 	const connections = 900
 	s := serve(t, "tcp", "127.0.0.1:0")
 	w := watch(t, Options{}, "await", "tcp!"+s.listener.Addr().String(), fmt.Sprint(connections), fmt.Sprint(connections))
-	w.say("connect")
-	w.expect("connected")
-	w.say("ask")
-	w.expect("asked")
+	w.Say("connect")
+	w.Expect("connected")
+	w.Say("ask")
+	w.Expect("asked")
 	w.gaugeReaches(GaugeAwaiting, connections)
-	if err := w.cmd.Process.Kill(); err != nil {
+	if err := w.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); w.gauge(GaugeAwaiting).Now == connections; {
@@ -58,7 +58,7 @@ func TestResetWhileConnectionsEnd(t *testing.T) {
 	if err := w.probes.Reset(); err != nil {
 		t.Fatal(err)
 	}
-	w.cmd.Wait()
+	w.Cmd.Wait()
 	w.drain()
 	for _, id := range []GaugeID{GaugeThreads, GaugeAwaiting, GaugeRSS} {
 		if gauge := w.gauge(id); gauge != (Gauge{}) {

@@ -64,8 +64,8 @@ func TestServerOwesReplies(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(address, func(t *testing.T) {
 			w := watch(t, Options{}, "answer", address, fmt.Sprint(connections), fmt.Sprint(asking))
-			w.say("go")
-			w.truth(&address)
+			w.Say("go")
+			w.Decode(&address)
 			for i := range connections {
 				c, err := net.Dial("tcp", address)
 				if err != nil {
@@ -76,10 +76,10 @@ func TestServerOwesReplies(t *testing.T) {
 					io.WriteString(c, "question")
 				}
 			}
-			w.expect("asked")
+			w.Expect("asked")
 			w.gaugeReaches(GaugeAwaiting, asking)
-			w.say("answer")
-			w.truth(new(any))
+			w.Say("answer")
+			w.Decode(new(any))
 			w.gaugeReaches(GaugeAwaiting, 0)
 			if gauge := w.gauge(GaugeAwaiting); gauge.Peak != asking || gauge.Rises != asking {
 				t.Errorf("gauge %+v, want %d", gauge, asking)
@@ -145,9 +145,9 @@ func playResend(s stage, _ []string) error {
 func TestRetransmitsAreTCPsOwnCount(t *testing.T) {
 	for range 3 {
 		w := watch(t, Options{}, "resend")
-		w.say("go")
+		w.Say("go")
 		var retransmits uint64
-		w.truth(&retransmits)
+		w.Decode(&retransmits)
 		sum := uint64(0)
 		for _, c := range w.connections() {
 			sum += c.Retransmits
@@ -190,8 +190,8 @@ func playSockets(s stage, args []string) error {
 func TestAgedSocketsAndTheListedAreAll(t *testing.T) {
 	const sockets, room = 997, 64
 	w := watch(t, Options{Datagrams: room}, "sockets", fmt.Sprint(sockets))
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	totals, listed := w.totals(TransportUDP), len(w.connections())
 	if totals.Opened != sockets || listed > room || listed == 0 || totals.Sent.Bytes != sockets*23 {
 		t.Errorf("%d listed, totals %+v; want %d opened, at most %d listed", listed, totals, sockets, room)

@@ -11,20 +11,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 func TestThreadsAreMadeNamedAndGone(t *testing.T) {
 	const threads = 23
 	w := watch(t, Options{}, "threads", fmt.Sprint(threads))
 	before := w.gauge(GaugeThreads)
-	w.say("go")
-	w.expect("made")
+	w.Say("go")
+	w.Expect("made")
 	live := liveIsProc(t, w)
 	names := map[string]int{}
 	for _, thread := range live {
 		names[ThreadName(thread)]++
-		if int(thread.Pid) != w.cmd.Process.Pid {
-			t.Errorf("thread %d of process %d, want %d", thread.Tid, thread.Pid, w.cmd.Process.Pid)
+		if int(thread.Pid) != w.PID {
+			t.Errorf("thread %d of process %d, want %d", thread.Tid, thread.Pid, w.PID)
 		}
 	}
 	for i := range threads {
@@ -37,8 +39,8 @@ func TestThreadsAreMadeNamedAndGone(t *testing.T) {
 		t.Errorf("gauge %+v, %d threads", alive, len(live))
 	}
 
-	w.say("leave")
-	w.truth(new(any))
+	w.Say("leave")
+	w.Decode(new(any))
 	w.finish()
 	checkSwitches(t, w)
 	named := 0
@@ -65,7 +67,7 @@ func checkSwitches(t *testing.T, w *watched) {
 		voluntary += thread.Voluntary
 		involuntary += thread.Involuntary
 	}
-	usage := w.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	usage := w.Cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	// Each thread's last switch, out of do_exit for good, comes after the account and before wait4's.
 	if d := uint64(usage.Nvcsw) - voluntary; d > uint64(len(w.gone)) {
 		t.Errorf("%d voluntary switches, rusage has %d", voluntary, usage.Nvcsw)
@@ -90,7 +92,7 @@ func liveIsProc(t *testing.T, w *watched) []Thread {
 			seen = append(seen, int(thread.Tid))
 		}
 		slices.Sort(seen)
-		tids = taskIDs(t, w.cmd.Process.Pid)
+		tids = taskIDs(t, w.PID)
 		if slices.Equal(seen, tids) && w.gauge(GaugeThreads).Now == uint64(len(tids)) {
 			return live
 		}
@@ -142,9 +144,9 @@ func TestBytesAndCallsAreExact(t *testing.T) {
 		t.Run(strings.Join([]string{test.transport, test.send, test.receive}, "_"), func(t *testing.T) {
 			busyNeighbour(t)
 			w := watch(t, Options{}, "transfer", test.transport, test.send, test.receive)
-			w.say("go")
+			w.Say("go")
 			var truth transferTruth
-			w.truth(&truth)
+			w.Decode(&truth)
 			got := w.totals(test.kind)
 			want := transferTruth{got.Sent.Bytes, got.Sent.Calls, got.Recv.Bytes, got.Recv.Calls}
 			if want != truth || truth.Sent != transferBytes {
@@ -179,13 +181,9 @@ func TestBytesAndCallsAreExact(t *testing.T) {
 // busyNeighbour starts a program beside the target that carries bytes and makes threads, and must not count.
 func busyNeighbour(t *testing.T) {
 	t.Helper()
-	_, in, out := start(t, "transfer", "tcp4", "write", "read")
-	if line, err := out.ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	if _, err := io.WriteString(in, "go\n"); err != nil {
-		t.Fatal(err)
-	}
+	neighbour := exectest.StartSelf(t, "transfer", "tcp4", "write", "read")
+	neighbour.Expect("ready")
+	neighbour.Say("go")
 }
 
 // server accepts connections and, when told, answers what was asked.
@@ -225,13 +223,13 @@ func TestAwaitingReplyIsExact(t *testing.T) {
 			s := serve(t, network, address)
 			target := network + "!" + s.listener.Addr().String()
 			w := watch(t, Options{}, "await", target, fmt.Sprint(connections), fmt.Sprint(asking))
-			w.say("connect")
-			w.expect("connected")
+			w.Say("connect")
+			w.Expect("connected")
 			if network == "tcp" && len(w.connections()) != connections {
 				t.Errorf("%d connections, want %d", len(w.connections()), connections)
 			}
-			w.say("ask")
-			w.expect("asked")
+			w.Say("ask")
+			w.Expect("asked")
 			w.gaugeReaches(GaugeAwaiting, asking)
 			asked := now()
 			time.Sleep(50 * time.Millisecond)
@@ -244,13 +242,13 @@ func TestAwaitingReplyIsExact(t *testing.T) {
 					}
 				}()
 			}
-			w.say("read")
-			w.expect("answered")
+			w.Say("read")
+			w.Expect("answered")
 			w.gaugeReaches(GaugeAwaiting, 0)
 			elapsed := now() - asked
 			checkAwaited(t, w, asking, elapsed)
-			w.say("close")
-			w.truth(new(any))
+			w.Say("close")
+			w.Decode(new(any))
 			w.finish()
 			if network == "tcp" {
 				checkClosed(t, w, connections)
@@ -325,8 +323,8 @@ func echo(t *testing.T) *server {
 func TestReplyThatOvertakesItsQuestion(t *testing.T) {
 	const questions = 10_000
 	w := watch(t, Options{}, "echo", echo(t).listener.Addr().String(), fmt.Sprint(questions))
-	w.say("go")
-	w.truth(new(int))
+	w.Say("go")
+	w.Decode(new(int))
 	connections := w.connections()
 	if len(connections) != 1 || connections[0].Replies != questions || int64(connections[0].AwaitedNs) < 0 {
 		t.Errorf("connections %+v, want one with %d replies", connections, questions)
@@ -341,8 +339,8 @@ func TestReplyThatOvertakesItsQuestion(t *testing.T) {
 func TestSocketConnectsAgain(t *testing.T) {
 	const times = 23
 	w := watch(t, Options{}, "again", echo(t).listener.Addr().String(), fmt.Sprint(times))
-	w.say("go")
-	w.truth(new(int))
+	w.Say("go")
+	w.Decode(new(int))
 	connections := w.connections()
 	if len(connections) != 1 {
 		t.Fatalf("%d connections, want 1: %+v", len(connections), connections)
@@ -363,8 +361,8 @@ func TestConnectionsAreSeenWhole(t *testing.T) {
 		}
 	}()
 	w := watch(t, Options{}, "connect", s.listener.Addr().String(), fmt.Sprint(times/8))
-	w.say("go")
-	w.truth(new(int))
+	w.Say("go")
+	w.Decode(new(int))
 	w.finish()
 	if len(w.closed) != times {
 		t.Errorf("%d connections, want %d", len(w.closed), times)
@@ -385,8 +383,8 @@ func TestDescendantsCount(t *testing.T) {
 	defer sink.Close()
 	const processes = 1 + 3 + 3*2
 	w := watch(t, Options{}, "family", sink.LocalAddr().String(), "3", "2")
-	w.say("go")
-	w.truth(new(any))
+	w.Say("go")
+	w.Decode(new(any))
 	w.finish()
 	leaders := map[uint32]bool{}
 	for _, thread := range w.gone {
@@ -418,10 +416,7 @@ func TestBriefProgramIsSeenWhole(t *testing.T) {
 	if err := probes.Adopt(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
-	cmd, _, _ := start(t, "brief", s.listener.Addr().String())
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	exectest.StartSelf(t, "brief", s.listener.Addr().String()).End()
 	if err := probes.Disown(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +433,7 @@ func TestBriefProgramIsSeenWhole(t *testing.T) {
 func TestExecFromAnotherThreadKeepsThePid(t *testing.T) {
 	s := serve(t, "tcp", "127.0.0.1:0")
 	w := watch(t, Options{}, "exec", s.listener.Addr().String())
-	w.say("go")
+	w.Say("go")
 	w.finish()
 	if got := w.totals(TransportTCP); got.Sent.Bytes != 23 {
 		t.Errorf("sent %d bytes after exec, want 23", got.Sent.Bytes)
@@ -446,7 +441,7 @@ func TestExecFromAnotherThreadKeepsThePid(t *testing.T) {
 	leaders, named := 0, 0
 	for _, thread := range w.gone {
 		leaders += int(thread.Leader)
-		if thread.Tid == uint32(w.cmd.Process.Pid) {
+		if thread.Tid == uint32(w.PID) {
 			named++
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 const (
@@ -470,7 +472,7 @@ func waitChild() (func() error, func() error, error) {
 	if err := unix.Pipe(fds[:]); err != nil {
 		return nil, nil, err
 	}
-	if err := os.Setenv(programEnv, "nap"); err != nil {
+	if err := os.Setenv(exectest.ProgramEnv, "nap"); err != nil {
 		return nil, nil, err
 	}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"nap"}, &syscall.ProcAttr{
