@@ -1,32 +1,28 @@
 package collector
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/collector/symbols"
 )
 
 // goProgram is a build of testdata/goroutines that stands at its gate.
 type goProgram struct {
+	*exectest.Program
 	t          testing.TB
 	probes     *bpf.Probes
 	names      *symbols.Process
 	goroutines *goroutines
-	pid        int
-	in         io.Writer
-	out        *bufio.Reader
 }
 
 // startGoProgram starts a build and has its goroutines watched.
@@ -34,7 +30,7 @@ func startGoProgram(t testing.TB, options bpf.Options, binary string, args ...st
 	t.Helper()
 	p := openGoProgram(t, options, binary, args...)
 	var err error
-	if p.goroutines, err = watchGoroutines(p.probes, p.names, p.pid); err != nil {
+	if p.goroutines, err = watchGoroutines(p.probes, p.names, p.PID); err != nil {
 		t.Fatal(err)
 	}
 	if p.goroutines == nil {
@@ -61,7 +57,7 @@ func openGoProgram(t testing.TB, options bpf.Options, binary string, args ...str
 	p.start(binary, args...)
 	s := symbols.New("/proc")
 	t.Cleanup(func() { s.Close() })
-	if p.names, err = s.Process(p.pid); err != nil {
+	if p.names, err = s.Process(p.PID); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.names.Close() })
@@ -77,40 +73,18 @@ func (p *goProgram) start(binary string, args ...string) {
 	if err := p.probes.Adopt(os.Getpid()); err != nil {
 		p.t.Fatal(err)
 	}
-	cmd := exec.Command(binary, args...)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
+	p.Program = exectest.Start(p.t, exec.Command(binary, args...))
 	if err := p.probes.Disown(os.Getpid()); err != nil {
 		p.t.Fatal(err)
 	}
-	p.pid, p.in, p.out = cmd.Process.Pid, in, bufio.NewReader(out)
-	p.expect("ready")
-}
-
-func (p *goProgram) expect(word string) {
-	p.t.Helper()
-	if line, err := p.out.ReadString('\n'); line != word+"\n" {
-		p.t.Fatalf("program said %q (%v), want %q", line, err, word)
-	}
+	p.Expect("ready")
 }
 
 // work lets the program do its work.
 func (p *goProgram) work() {
 	p.t.Helper()
-	if _, err := io.WriteString(p.in, "go\n"); err != nil {
-		p.t.Fatal(err)
-	}
-	p.expect("done")
+	p.Say("go")
+	p.Expect("done")
 }
 
 // charged is a weight with the goroutine that it is charged to.
@@ -174,21 +148,7 @@ var goroutineVariants = []struct {
 
 func buildGoroutines(t testing.TB, cgo bool, args ...string) string {
 	t.Helper()
-	enabled := 0
-	if cgo {
-		if _, err := exec.LookPath("gcc"); err != nil {
-			t.Skip("no gcc:", err)
-		}
-		enabled = 1
-	}
-	binary := filepath.Join(t.TempDir(), "goroutines")
-	cmd := exec.Command("go", append(append([]string{"build"}, args...), "-o", binary, ".")...)
-	cmd.Dir = "testdata/goroutines"
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", fmt.Sprintf("CGO_ENABLED=%d", enabled))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build %v: %v\n%s", args, err, out)
-	}
-	return binary
+	return exectest.Build(t, "testdata/goroutines", cgo, args...)
 }
 
 // TestGoroutines wants every socket call on its goroutine, exactly. WEFT_TEST_TOOLCHAINS="go1.20.14 go1.24.9" names other
@@ -308,7 +268,7 @@ func TestThreadsOfGo(t *testing.T) {
 	})
 	reasons, keepers := map[string]int{}, map[uint64]bool{}
 	for _, thread := range list {
-		if thread.TID != p.pid { // made by weft
+		if thread.TID != p.PID { // made by weft
 			reasons[thread.Reason]++
 		}
 		if thread.Locked && thread.Goroutine == "main.locked" {
@@ -353,10 +313,8 @@ func TestReason(t *testing.T) {
 func TestGoroutinesAfterExec(t *testing.T) {
 	const times = 1000
 	p := startGoProgram(t, bpf.Options{}, buildGoroutines(t, false), "replace", fmt.Sprint(times))
-	if _, err := io.WriteString(p.in, "go\n"); err != nil {
-		t.Fatal(err)
-	}
-	p.expect("ready") // the next one
+	p.Say("go")
+	p.Expect("ready") // the next one
 	p.work()
 	calls := map[recording.Goroutine]uint64{}
 	for _, c := range p.weights() {

@@ -1,11 +1,11 @@
 package collector
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"testing"
 
+	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
@@ -25,10 +25,8 @@ func TestSamplesAreSharedOut(t *testing.T) {
 		Naps  int64 `json:"rounds"` // of 2 ms
 	}
 	p := &played{}
-	p.play(t, exec.Command(buildTestdata(t, "hot", "0"), "-wait", "-for", "2s"), func(line string, _ func() string, _ func() error) {
-		if err := json.Unmarshal([]byte(line), &told); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
+	p.play(t, exec.Command(exectest.Build(t, "testdata/hot", false), "-wait", "-for", "2s"), func(program *exectest.Program) {
+		program.Decode(&told)
 	})
 	hot := int64(0)
 	for _, s := range told.Shares {

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
@@ -48,10 +48,8 @@ func TestSideBySide(t *testing.T) {
 			ends[other.name] = other.start(t, dir, pid)
 		}
 	}}
-	p.play(t, exec.Command(buildTestdata(t, "hot", "0"), "-wait", "-for", "8s"), func(line string, _ func() string, _ func() error) {
-		if err := json.Unmarshal([]byte(line), &hot); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
+	p.play(t, exec.Command(exectest.Build(t, "testdata/hot", false), "-wait", "-for", "8s"), func(program *exectest.Program) {
+		program.Decode(&hot)
 		for name, end := range ends {
 			found, err := end()
 			if err != nil {

@@ -1,17 +1,14 @@
 package collector
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
@@ -56,13 +53,13 @@ type truth struct {
 // truthBuilds are the ways to build the program.
 var truthBuilds = []struct {
 	name string
-	cgo  string
+	cgo  bool
 	args []string
 }{
-	{"plain", "0", nil},
-	{"stripped", "0", []string{"-ldflags=-s -w"}},
-	{"PIE", "0", []string{"-buildmode=pie"}},
-	{"cgo", "1", nil},
+	{"plain", false, nil},
+	{"stripped", false, []string{"-ldflags=-s -w"}},
+	{"PIE", false, []string{"-buildmode=pie"}},
+	{"cgo", true, nil},
 }
 
 // What a program says that it did is what is charged to its functions.
@@ -72,10 +69,7 @@ func TestStacksAreTrue(t *testing.T) {
 	}
 	for _, build := range truthBuilds {
 		t.Run(build.name, func(t *testing.T) {
-			if _, err := exec.LookPath("gcc"); err != nil && build.cgo == "1" {
-				t.Skipf("cgo needs a C compiler: %v", err)
-			}
-			p := playTruth(t, buildTestdata(t, "truth", build.cgo, build.args...))
+			p := playTruth(t, exectest.Build(t, "testdata/truth", build.cgo, build.args...))
 			p.checkNaps(t)
 			p.checkBytes(t)
 			p.checkAsks(t)
@@ -84,18 +78,6 @@ func TestStacksAreTrue(t *testing.T) {
 			p.checkTotals(t)
 		})
 	}
-}
-
-// buildTestdata builds one of the programs in testdata.
-func buildTestdata(t *testing.T, name, cgo string, args ...string) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), name)
-	cmd := exec.Command("go", append(append([]string{"build", "-o", bin}, args...), "./testdata/"+name)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return bin
 }
 
 // played is the program, watched and ended.
@@ -109,14 +91,13 @@ type played struct {
 func playTruth(t *testing.T, bin string) *played {
 	t.Helper()
 	p := &played{}
-	p.play(t, exec.Command(bin), func(first string, next func() string, step func() error) {
-		for line := first; ; line = next() {
+	p.play(t, exec.Command(bin), func(program *exectest.Program) {
+		for {
+			line := program.Line()
 			if err := json.Unmarshal([]byte(line), &p.truth); err == nil {
 				return
 			}
-			if err := step(); err != nil {
-				t.Fatal(err)
-			}
+			program.Say("go")
 		}
 	})
 	return p
@@ -124,54 +105,36 @@ func playTruth(t *testing.T, bin string) *played {
 
 // play watches a program from its start. At its first line it stands at its gate: it gets a line, and through talks with
 // it up to its last line, at which it waits.
-func (p *played) play(t *testing.T, cmd *exec.Cmd, through func(first string, next func() string, step func() error)) {
+func (p *played) play(t *testing.T, cmd *exec.Cmd, through func(program *exectest.Program)) {
 	t.Helper()
 	c, err := Open(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	next := func() string {
-		if !lines.Scan() {
-			t.Fatalf("the program says nothing more: %v", lines.Err())
-		}
-		return lines.Text()
-	}
-	step := func() error { _, err := io.WriteString(in, "go\n"); return err }
 	p.trial = &recording.Trial{Number: 1}
+	var program *exectest.Program
 	w, err := c.Watch(p.trial, true, func() (int, error) {
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
+		program = exectest.Start(t, cmd)
+		return program.PID, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	next() // ready
+	program.Expect("ready")
 	if p.ready != nil {
-		p.ready(cmd.Process.Pid)
+		p.ready(program.PID)
 	}
-	if err := w.Gate(step); err != nil {
+	if err := w.Gate(func() error { program.Say("go"); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	through(next(), next, step)
+	through(program)
 	if err := w.Done(); err != nil {
 		t.Fatal(err)
 	}
 	p.stacks = w.Stacks()
-	in.Close()
-	if err := errors.Join(cmd.Wait(), w.Close()); err != nil {
+	program.End()
+	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
 	for _, l := range p.trial.Lost {

@@ -60,10 +60,10 @@ func TestCgroupIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	straggler := start(t, "sockets", "0", "127.0.0.1:1")
-	if err := group.Add(straggler.pid); err != nil {
+	if err := group.Add(straggler.PID); err != nil {
 		t.Fatal(err)
 	}
-	straggler.expect("gate")
+	straggler.Expect("gate")
 	parts, err := group.Parts()
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +79,8 @@ func TestCgroupIsRemoved(t *testing.T) {
 	if err := group.Remove(); err != nil {
 		t.Errorf("removed twice: %v", err)
 	}
-	straggler.say("go") // it lives on
-	straggler.expect("held")
+	straggler.Say("go") // it lives on
+	straggler.Expect("held")
 }
 
 // A process that is gone can't be moved, and says so.

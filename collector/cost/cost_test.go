@@ -39,13 +39,13 @@ func perTask(t *testing.T, program string) (counted, multiplied float64) {
 	address := listen(t, func(net.Conn) {})
 	group := newGroup(t)
 	child := start(t, program, fmt.Sprint(held), address)
-	if err := group.Add(child.pid); err != nil {
+	if err := group.Add(child.PID); err != nil {
 		t.Fatal(err)
 	}
-	child.expect("gate")
+	child.Expect("gate")
 	gate := child.snapshot(meter, group)
-	child.say("go")
-	child.expect("held")
+	child.Say("go")
+	child.Expect("held")
 	after := child.snapshot(meter, group)
 	for _, parts := range after.Cost {
 		for _, p := range parts {
@@ -90,12 +90,12 @@ func TestSocketBuffers(t *testing.T) {
 	})
 	group := newGroup(t)
 	child := start(t, "sockets", fmt.Sprint(count), address)
-	if err := group.Add(child.pid); err != nil {
+	if err := group.Add(child.PID); err != nil {
 		t.Fatal(err)
 	}
-	child.expect("gate")
-	child.say("go")
-	child.expect("held")
+	child.Expect("gate")
+	child.Say("go")
+	child.Expect("held")
 	for range count {
 		if err := <-written; err != nil {
 			t.Fatal(err)

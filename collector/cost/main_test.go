@@ -3,10 +3,8 @@ package cost
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,22 +13,11 @@ import (
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
+	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// programEnv names the program that the test binary plays when it is started as a child.
-const programEnv = "WEFT_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if name := os.Getenv(programEnv); name != "" {
-		if err := play(name, os.Args[1:]); err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { exectest.Main(m, play) }
 
 // play says "gate", makes count tasks once it is told to, says "held", and waits to be told to end. Its arguments
 // are the count and the address that tasks connect to.
@@ -109,54 +96,19 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 
 // child is a program of play.
 type child struct {
-	t   *testing.T
-	pid int
-	in  io.Writer
-	out *bufio.Reader
+	*exectest.Program
+	t *testing.T
 }
 
-func start(t *testing.T, program string, args ...string) *child {
+func start(t *testing.T, program string, args ...string) child {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), programEnv+"="+program)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return &child{t: t, pid: cmd.Process.Pid, in: in, out: bufio.NewReader(out)}
-}
-
-func (c *child) expect(word string) {
-	c.t.Helper()
-	if line, err := c.out.ReadString('\n'); err != nil || line != word+"\n" {
-		c.t.Fatalf("child said %q (%v), want %q", line, err, word)
-	}
-}
-
-func (c *child) say(word string) {
-	c.t.Helper()
-	if _, err := io.WriteString(c.in, word+"\n"); err != nil {
-		c.t.Fatal(err)
-	}
+	return child{exectest.StartSelf(t, program, args...), t}
 }
 
 // process reads what the meter has to be told.
-func (c *child) process() Process {
+func (c child) process() Process {
 	c.t.Helper()
-	proc, err := procfs.NewProc(c.pid)
+	proc, err := procfs.NewProc(c.PID)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -168,18 +120,18 @@ func (c *child) process() Process {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	threads, err := procfs.AllThreads(c.pid)
+	threads, err := procfs.AllThreads(c.PID)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	return Process{
-		PID: c.pid, USSBytes: int64(memory.PrivateClean + memory.PrivateDirty),
+		PID: c.PID, USSBytes: int64(memory.PrivateClean + memory.PrivateDirty),
 		PageTableBytes: int64(status.VmPTE), Threads: int64(len(threads)),
 	}
 }
 
 // snapshot is the process's cost, both ways.
-func (c *child) snapshot(meter *Meter, group *Cgroup) recording.Snapshot {
+func (c child) snapshot(meter *Meter, group *Cgroup) recording.Snapshot {
 	c.t.Helper()
 	counted, err := group.Parts()
 	if err != nil {
