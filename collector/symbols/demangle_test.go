@@ -35,7 +35,7 @@ int main() { printf("%lu\n", (unsigned long)(void *)&shop::Basket<int>::here + 4
 `
 	binary := compile(t, "g++", source)
 	h := start(t, exec.Command(binary))
-	wantFunction(t, openIn(t, h.pid), h.address, "shop::Basket::here")
+	wantFunction(t, open(t, h.PID), h.address, "shop::Basket::here")
 }
 
 // TestRust compares with what the Rust compiler made of known names, in both of its manners.
@@ -68,7 +68,7 @@ fn main() {
 			t.Fatalf("rustc: %v\n%s", err, out)
 		}
 		h := start(t, exec.Command(binary))
-		wantFunction(t, openIn(t, h.pid), h.address, "program::shop::here")
+		wantFunction(t, open(t, h.PID), h.address, "program::shop::here")
 	}
 }
 

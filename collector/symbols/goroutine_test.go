@@ -2,12 +2,9 @@ package symbols
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
-
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,52 +20,6 @@ type goroutine struct {
 	Entry, Creator string
 }
 
-func buildGoroutine(t *testing.T, cgo bool, args []string, edit func(testing.TB, string)) string {
-	t.Helper()
-	if _, err := exec.LookPath("gcc"); cgo && err != nil {
-		t.Skip("no gcc for an external link:", err)
-	}
-	binary := filepath.Join(t.TempDir(), "goroutine")
-	cmd := exec.Command("go", append(append([]string{"build"}, args...), "-o", binary, ".")...)
-	cmd.Dir = "testdata/goroutine"
-	enabled := map[bool]int{true: 1}[cgo]
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", fmt.Sprintf("CGO_ENABLED=%d", enabled))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build %v: %v\n%s", args, err, out)
-	}
-	if edit != nil {
-		edit(t, binary)
-	}
-	return binary
-}
-
-// runGoroutine starts a build and gives its goroutines; it lives until the test ends.
-func runGoroutine(t *testing.T, binary string) (pid int, all []goroutine) {
-	t.Helper()
-	cmd := exec.Command(binary)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s: %v", binary, err)
-		}
-	})
-	if err := json.NewDecoder(stdout).Decode(&all); err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid, all
-}
-
 // The way that the kernel side takes leads to what the program itself says.
 func TestGoRuntime(t *testing.T) {
 	needAMD64(t)
@@ -76,19 +27,14 @@ func TestGoRuntime(t *testing.T) {
 		t.Setenv("GOTOOLCHAIN", toolchain)
 		for _, v := range slices.Concat(variants, tlsVariants) {
 			t.Run(toolchain+" "+v.name, func(t *testing.T) {
-				checkRuntime(t, buildGoroutine(t, v.cgo, v.args, v.edit))
+				checkRuntime(t, v.build(t, "goroutine"))
 			})
 		}
 	}
 }
 
 // tlsVariants have memory of C's for each thread besides the runtime's.
-var tlsVariants = []struct {
-	name string
-	cgo  bool
-	args []string
-	edit func(t testing.TB, binary string)
-}{
+var tlsVariants = []variant{
 	{name: "tls", cgo: true, args: []string{"-tags=tls"}},
 	{name: "tls pie", cgo: true, args: []string{"-tags=tls", "-buildmode=pie"}},
 	{name: "tls stripped", cgo: true, args: []string{"-tags=tls", "-ldflags=-s -w"}},
@@ -104,8 +50,8 @@ func needAMD64(t *testing.T) {
 
 func checkRuntime(t *testing.T, binary string) {
 	t.Helper()
-	pid, all := runGoroutine(t, binary)
-	p := open(t, pid)
+	program, all := run[[]goroutine](t, exec.Command(binary))
+	p := open(t, program.PID)
 	r, err := p.GoRuntime()
 	if err != nil {
 		t.Fatal(err)
@@ -198,21 +144,7 @@ func threadPointer(t *testing.T, tid int) uint64 {
 }
 
 func TestGoRuntimeOfOthers(t *testing.T) {
-	sleep := exec.Command("sleep", "60")
-	if err := sleep.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { sleep.Process.Kill(); sleep.Wait() }()
-	for { // until it has exec'd
-		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", sleep.Process.Pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(name) == "sleep\n" {
-			break
-		}
-	}
-	if _, err := open(t, sleep.Process.Pid).GoRuntime(); err != ErrNotGo {
-		t.Errorf("sleep: %v, want %v", err, ErrNotGo)
+	if _, err := open(t, startCat(t).PID).GoRuntime(); err != ErrNotGo {
+		t.Errorf("cat: %v, want %v", err, ErrNotGo)
 	}
 }

@@ -13,12 +13,12 @@ func TestGroup(t *testing.T) {
 	defer s.Close()
 	g := s.NewGroup()
 	a, b, late := start(t, exec.Command(first)), start(t, exec.Command(second)), start(t, exec.Command(first))
-	g.Look(a.pid, b.pid)
-	g.Look(b.pid)
+	g.Look(a.PID, b.PID)
+	g.Look(b.PID)
 	for _, h := range []here{a, b, late} {
-		h.end()
+		h.End()
 	}
-	g.Look(a.pid, late.pid)
+	g.Look(a.PID, late.PID)
 	if err := g.Close(); err != nil { // names stay
 		t.Error(err)
 	}
@@ -28,15 +28,15 @@ func TestGroup(t *testing.T) {
 	}{
 		{a, "here"},
 		{b, "there"},
-		{late, fmt.Sprintf("process %d gone+%#x", late.pid, late.address)},
+		{late, fmt.Sprintf("process %d gone+%#x", late.PID, late.address)},
 	} {
-		frames, cut := g.Stack(tt.h.pid, []uint64{tt.h.address})
+		frames, cut := g.Stack(tt.h.PID, []uint64{tt.h.address})
 		if len(frames) != 1 || frames[0].Function != tt.want || !cut {
 			t.Errorf("cut %t, %+v, want %s", cut, frames, tt.want)
 		}
 	}
 	problems := g.Problems()
-	if len(problems) != 1 || !strings.Contains(problems[0].Error(), fmt.Sprintf("process %d: ", late.pid)) {
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), fmt.Sprintf("process %d: ", late.PID)) {
 		t.Errorf("problems %v", problems)
 	}
 }
@@ -48,13 +48,10 @@ func TestGroupBound(t *testing.T) {
 	for pid := range maxProcesses {
 		g.members[-pid-1] = nil
 	}
-	cmd, stdin := startCat(t)
-	g.Look(cmd.Process.Pid)
+	program := startCat(t)
+	g.Look(program.PID)
 	if problems := g.Problems(); len(g.members) != maxProcesses || len(problems) != 1 {
 		t.Errorf("%d members, problems %v", len(g.members), problems)
 	}
-	stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	program.End()
 }

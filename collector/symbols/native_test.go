@@ -2,37 +2,23 @@ package symbols
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 // startCat starts a program that waits for the end of its input.
-func startCat(t testing.TB) (*exec.Cmd, io.Closer) {
+func startCat(t testing.TB) *exectest.Program {
 	t.Helper()
-	cmd := exec.Command("cat")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stdin.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(stdout, make([]byte, 1)); err != nil { // the exec and the mappings are done
-		t.Fatal(err)
-	}
-	return cmd, stdin
+	program := exectest.Start(t, exec.Command("cat"))
+	program.Say("x")
+	program.Expect("x") // the exec and the mappings are done
+	return program
 }
 
 // tool is the path of a program that a test cannot do without.
@@ -74,42 +60,17 @@ func compile(t testing.TB, compiler, source string, flags ...string) (binary str
 	return binary
 }
 
-// here is a program that runs and printed an address.
+// here is a program that printed an address.
 type here struct {
-	pid     int
+	*exectest.Program
 	address uint64
-	end     func()
 }
 
-// start runs a program that prints an address.
+// start starts one.
 func start(t testing.TB, cmd *exec.Cmd) here {
 	t.Helper()
-	stdin, err1 := cmd.StdinPipe()
-	stdout, err2 := cmd.StdoutPipe()
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	h := here{pid: cmd.Process.Pid}
-	ended := false
-	h.end = func() {
-		if ended {
-			return
-		}
-		ended = true
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(h.end)
-	if _, err := fmt.Fscan(stdout, &h.address); err != nil {
-		t.Fatal(err)
-	}
-	return h
+	program, address := run[uint64](t, cmd)
+	return here{program, address}
 }
 
 // split strips a binary and puts what it had into a debug file.
@@ -140,24 +101,6 @@ func buildIDOf(t testing.TB, binary string) string {
 	return id
 }
 
-func openIn(t testing.TB, pid int, debugDirs ...string) *Process {
-	t.Helper()
-	s := New("/proc", debugDirs...)
-	p, err := s.Process(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
-
 // wantFunction requires that a stack of one address is one frame with a name.
 func wantFunction(t testing.TB, p *Process, address uint64, want string) {
 	t.Helper()
@@ -173,8 +116,8 @@ func TestDebugFile(t *testing.T) {
 	dirs := []string{t.TempDir(), t.TempDir()}
 	split(t, binary, filepath.Join(dirs[1], ".build-id", id[:2], id[2:]+".debug"))
 	h := start(t, exec.Command(binary))
-	wantFunction(t, openIn(t, h.pid, dirs...), h.address, "here")
-	p := openIn(t, h.pid, dirs[0]) // not there
+	wantFunction(t, open(t, h.PID, dirs...), h.address, "here")
+	p := open(t, h.PID, dirs[0]) // not there
 	frames, _ := p.Stack([]uint64{h.address})
 	if len(frames) != 1 || !strings.HasPrefix(frames[0].Function, "program+0x") || len(p.Problems()) != 0 {
 		t.Errorf("without the file: %+v, %v", frames, p.Problems())
@@ -189,11 +132,11 @@ func TestDebugLink(t *testing.T) {
 		split(t, binary, debug)
 		command(t, "objcopy", "--add-gnu-debuglink="+debug, binary)
 		h := start(t, exec.Command(binary))
-		wantFunction(t, openIn(t, h.pid, t.TempDir()), h.address, "here")
+		wantFunction(t, open(t, h.PID, t.TempDir()), h.address, "here")
 
 		other := compile(t, "gcc", hereProgram+"int other;", "-Wl,--build-id")
 		split(t, other, debug)
-		p := openIn(t, h.pid, t.TempDir())
+		p := open(t, h.PID, t.TempDir())
 		frames, _ := p.Stack([]uint64{h.address})
 		problems := fmt.Sprint(p.Problems())
 		if len(frames) != 1 || !strings.HasPrefix(frames[0].Function, "program+0x") || !strings.Contains(problems, "of another build") {
@@ -246,8 +189,8 @@ func TestDebugFileInRoot(t *testing.T) {
 			cmd := exec.Command("/program")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 			h := start(t, cmd)
-			p := openIn(t, h.pid, "/debug")
-			h.end()
+			p := open(t, h.PID, "/debug")
+			h.End()
 			frames, _ := p.Stack([]uint64{h.address})
 			if len(frames) != 1 || !strings.HasPrefix(frames[0].Function, tt.prefix) {
 				t.Errorf("frames %+v, want one, %s; problems %v", frames, tt.prefix, p.Problems())
@@ -270,9 +213,9 @@ func TestOtherMounts(t *testing.T) {
 		t.Fatal("the binary is in this namespace too")
 	}
 	for _, gone := range []bool{false, true} {
-		p := openIn(t, h.pid)
+		p := open(t, h.PID)
 		if gone {
-			h.end()
+			h.End()
 		}
 		wantFunction(t, p, h.address, "here")
 		c, _ := p.find(h.address)
@@ -292,7 +235,7 @@ func TestOtherMountsOtherWays(t *testing.T) {
 	hidden := t.TempDir()
 	script := fmt.Sprintf("mount -t tmpfs none %[1]s && cp %[2]s %[1]s/hidden && exec %[1]s/hidden", hidden, binary)
 	h := start(t, exec.Command("unshare", "--mount", "sh", "-c", script))
-	p := openIn(t, h.pid)
+	p := open(t, h.PID)
 	c, ok := p.find(h.address)
 	if !ok {
 		t.Fatal("no mapping")

@@ -2,7 +2,6 @@ package symbols
 
 import (
 	"debug/elf"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weft-profiler/weft/bpf/exectest"
 )
 
 // walked is what testdata/walk prints of one stack.
@@ -24,13 +25,16 @@ type walked struct {
 	}
 }
 
-// variants are the ways to build testdata/walk whose stacks must all read the same.
-var variants = []struct {
+// variant is a way to build a program of testdata.
+type variant struct {
 	name string
 	cgo  bool
 	args []string
 	edit func(t testing.TB, binary string)
-}{
+}
+
+// variants are those whose stacks must all read the same.
+var variants = []variant{
 	{name: "plain"},
 	{name: "stripped", args: []string{"-ldflags=-s -w"}},
 	{name: "pie", args: []string{"-buildmode=pie"}},
@@ -55,60 +59,34 @@ func cutSectionHeaders(t testing.TB, binary string) {
 	}
 }
 
-func build(t testing.TB, cgo bool, args []string, edit func(testing.TB, string)) string {
+func (v variant) build(t testing.TB, program string) string {
 	t.Helper()
-	if cgo {
-		if _, err := exec.LookPath("gcc"); err != nil {
-			t.Skip("no gcc for an external link:", err)
-		}
-	}
-	binary := filepath.Join(t.TempDir(), "walk")
-	cmd := exec.Command("go", append(append([]string{"build"}, args...), "-o", binary, ".")...)
-	cmd.Dir = "testdata/walk"
-	cgoEnabled := 0
-	if cgo {
-		cgoEnabled = 1
-	}
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", fmt.Sprintf("CGO_ENABLED=%d", cgoEnabled))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build %v: %v\n%s", args, err, out)
-	}
-	if edit != nil {
-		edit(t, binary)
+	binary := exectest.Build(t, "testdata/"+program, v.cgo, v.args...)
+	if v.edit != nil {
+		v.edit(t, binary)
 	}
 	return binary
 }
 
-// run starts a build of testdata/walk and returns its stacks. The process lives until the test ends.
-func run(t testing.TB, binary string) (pid int, stacks []walked) {
+// run starts a program and returns the JSON that it prints. The program lives until the test ends, or has
+// it end.
+func run[T any](t testing.TB, cmd *exec.Cmd) (program *exectest.Program, printed T) {
 	t.Helper()
-	cmd := exec.Command(binary)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s: %v", binary, err)
-		}
-	})
-	if err := json.NewDecoder(stdout).Decode(&stacks); err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid, stacks
+	program = exectest.Start(t, cmd)
+	t.Cleanup(program.End)
+	program.Decode(&printed)
+	return program, printed
 }
 
-func open(t testing.TB, pid int) *Process {
+// walk starts a build of testdata/walk and returns its stacks.
+func walk(t testing.TB, binary string) (*exectest.Program, []walked) {
 	t.Helper()
-	s := New("/proc")
+	return run[[]walked](t, exec.Command(binary))
+}
+
+func open(t testing.TB, pid int, debugDirs ...string) *Process {
+	t.Helper()
+	s := New("/proc", debugDirs...)
 	p, err := s.Process(pid)
 	if err != nil {
 		t.Fatal(err)
@@ -135,9 +113,9 @@ func leafFirst(addresses []uint64) []uint64 {
 func TestStackEqualsRuntime(t *testing.T) {
 	for _, v := range variants {
 		t.Run(v.name, func(t *testing.T) {
-			binary := build(t, v.cgo, v.args, v.edit)
-			pid, stacks := run(t, binary)
-			p := open(t, pid)
+			binary := v.build(t, "walk")
+			program, stacks := walk(t, binary)
+			p := open(t, program.PID)
 			compare(t, p, binary, stacks)
 			compareDetails(t, p, slices.Contains(v.args, "-buildmode=pie"), stacks[0])
 		})
@@ -187,9 +165,9 @@ func TestOlderGo(t *testing.T) {
 		t.Setenv("GOTOOLCHAIN", toolchain)
 		for _, v := range variants {
 			t.Run(toolchain+" "+v.name, func(t *testing.T) {
-				binary := build(t, v.cgo, v.args, v.edit)
-				pid, stacks := run(t, binary)
-				p := open(t, pid)
+				binary := v.build(t, "walk")
+				program, stacks := walk(t, binary)
+				p := open(t, program.PID)
 				compare(t, p, binary, stacks)
 				compareDetails(t, p, slices.Contains(v.args, "-buildmode=pie"), stacks[0])
 			})
@@ -260,7 +238,7 @@ func TestCgoEndsStack(t *testing.T) {
 		{"-buildmode=pie", "-ldflags=-linkmode=external"},
 		{"-buildmode=pie", "-ldflags=-linkmode=external -s -w"},
 	} {
-		binary := build(t, true, args, nil)
+		binary := exectest.Build(t, "testdata/walk", true, args...)
 		f, err := elf.Open(binary)
 		if err != nil {
 			t.Fatal(err)
@@ -270,8 +248,8 @@ func TestCgoEndsStack(t *testing.T) {
 		if section == nil {
 			t.Skip("this libc has no section .fini")
 		}
-		pid, stacks := run(t, binary)
-		p := open(t, pid)
+		program, stacks := walk(t, binary)
+		p := open(t, program.PID)
 		c, _ := p.find(stacks[0].Addresses[0])
 		inC := section.Offset - c.offset + c.start
 		goes := stacks[0].Addresses
@@ -300,8 +278,8 @@ func lineOf(t *testing.T, text string) int {
 }
 
 func TestCut(t *testing.T) {
-	pid, stacks := run(t, build(t, false, nil, nil))
-	p := open(t, pid)
+	program, stacks := walk(t, exectest.Build(t, "testdata/walk", false))
+	p := open(t, program.PID)
 	whole := leafFirst(stacks[0].Addresses)
 	elsewhere := slices.Clone(whole)
 	elsewhere[2] = 0xdead0000dead
@@ -328,34 +306,16 @@ func TestCut(t *testing.T) {
 
 // TestGone removes the binary and ends the process before the first name is asked for.
 func TestGone(t *testing.T) {
-	binary := build(t, false, nil, nil)
-	cmd := exec.Command(binary)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var stacks []walked
-	if err := json.NewDecoder(stdout).Decode(&stacks); err != nil {
-		t.Fatal(err)
-	}
+	binary := exectest.Build(t, "testdata/walk", false)
+	program, stacks := walk(t, binary)
 	if err := os.Remove(binary); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(binary, []byte("another file"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p := open(t, cmd.Process.Pid)
-	stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	p := open(t, program.PID)
+	program.End()
 	if err := p.Refresh(); err == nil {
 		t.Error("refresh of a process that is gone: no error")
 	}
@@ -380,40 +340,22 @@ func TestNotGo(t *testing.T) {
 		if out, err := exec.Command(gcc, "-O0", tt.flag, "-o", binary, source).CombinedOutput(); err != nil {
 			t.Fatalf("gcc: %v\n%s", err, out)
 		}
-		cmd := exec.Command(binary)
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var address uint64
-		if _, err := fmt.Fscan(stdout, &address); err != nil {
-			t.Fatal(err)
-		}
-		frames, cut := open(t, cmd.Process.Pid).Stack([]uint64{address, address})
+		program, address := run[uint64](t, exec.Command(binary))
+		frames, cut := open(t, program.PID).Stack([]uint64{address, address})
 		if len(frames) != 1 || !cut || !strings.HasPrefix(frames[0].Function, tt.function) || frames[0].Binary != binary {
 			t.Errorf("%s: cut %t, frames %+v, want one, %q", tt.flag, cut, frames, tt.function)
 		}
 		if len(frames) > 0 && (frames[0].Offset == 0 || frames[0].Offset >= 1<<20 || len(frames[0].BuildID) != 40) {
 			t.Errorf("%s: offset %#x, build id %q", tt.flag, frames[0].Offset, frames[0].BuildID)
 		}
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
+		program.End()
 	}
 }
 
 // TestForeign: C code that Go's linker put in stands in the pclntab, and is not walked on from either.
 func TestForeign(t *testing.T) {
-	pid, stacks := run(t, build(t, true, []string{"-ldflags=-linkmode=internal"}, nil))
-	p := open(t, pid)
+	program, stacks := walk(t, exectest.Build(t, "testdata/walk", true, "-ldflags=-linkmode=internal"))
+	p := open(t, program.PID)
 	if _, cut := p.Stack(leafFirst(stacks[0].Addresses)); cut { // reads the tables
 		t.Fatal("cut")
 	}
@@ -436,11 +378,11 @@ func TestForeign(t *testing.T) {
 
 // TestOneFileForAll checks that processes of one binary share its tables.
 func TestOneFileForAll(t *testing.T) {
-	binary := build(t, false, nil, nil)
+	binary := exectest.Build(t, "testdata/walk", false)
 	s := New("/proc")
 	for range 3 {
-		pid, stacks := run(t, binary)
-		p, err := s.Process(pid)
+		program, stacks := walk(t, binary)
+		p, err := s.Process(program.PID)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,13 +51,10 @@ func vdsoOf(t testing.TB, pid int) (start uint64, symbols []elf.Symbol) {
 
 // TestVDSO looks for each of the vDSO's own functions, at its first and last byte, after the process is gone.
 func TestVDSO(t *testing.T) {
-	cmd, stdin := startCat(t)
-	start, symbols := vdsoOf(t, cmd.Process.Pid)
-	p := open(t, cmd.Process.Pid)
-	stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	program := startCat(t)
+	start, symbols := vdsoOf(t, program.PID)
+	p := open(t, program.PID)
+	program.End()
 	var found []string
 	for _, s := range symbols {
 		if !strings.HasPrefix(s.Name, "__") || elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Size == 0 {
