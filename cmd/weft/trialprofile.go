@@ -53,6 +53,7 @@ func (r *running) addProfile() error {
 		r.c.profiles[r.planned.Model] = builder
 	}
 	builder.AddStacks(r.planned.Number, r.watch.Stacks())
+	r.trial.Found = recording.FoundIn(r.watch.Stacks())
 	r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks(), r.trial.Phases.DoneNS-r.trial.Phases.GateNS)
 	var err error
 	switch {

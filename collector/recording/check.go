@@ -157,6 +157,11 @@ func (t *Trial) checkCounts() error {
 			return fmt.Errorf("bpf: program %q with %d runs of %d ns", p.Program, p.Runs, p.RunNS)
 		}
 	}
+	for _, f := range t.Found {
+		if err := f.checkValid(); err != nil {
+			return fmt.Errorf("found: %w", err)
+		}
+	}
 	if err := t.checkTime(); err != nil {
 		return err
 	}

@@ -73,6 +73,7 @@ func TestTrialCheckValid(t *testing.T) {
 		{`trial 9: lost: cause "ring_full" with a count of -3`, func(t *Trial) { t.Lost[0].Count = -3 }},
 		{`trial 9: failed: cause "timeout" with a count of -1`, func(t *Trial) { t.Work.Failed["timeout"] = -1 }},
 		{`trial 9: bpf: program "task_newtask" with -1 runs of 900 ns`, func(t *Trial) { t.BPF[0].Runs = -1 }},
+		{`trial 9: found: cpu by "register" is -1: must not be negative`, func(t *Trial) { t.Found = []Found{{KindCPU, map[string]int64{FoundRegister: -1}}} }},
 		{"trial 9: units is -1: must not be negative", func(t *Trial) { t.Work.Units = -1 }},
 		{"trial 9: cpu work_ns is -8: must not be negative", func(t *Trial) { t.CPU.WorkNS = -8 }},
 		{"trial 9: awaiting peak is -1: must not be negative", func(t *Trial) { t.Sockets.Awaiting.Peak = -1 }},

@@ -92,7 +92,7 @@ type structDoc struct {
 func structDocs(t *testing.T) map[string]structDoc {
 	t.Helper()
 	docs := map[string]structDoc{}
-	for _, name := range []string{"run.go", "trial.go", "evidence.go", "sched.go", "memory.go"} {
+	for _, name := range []string{"run.go", "trial.go", "evidence.go", "sched.go", "memory.go", "found.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

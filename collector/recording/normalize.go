@@ -36,6 +36,10 @@ func (t *Trial) normalize() {
 	if t.Origin != nil {
 		t.Origin.Connections = notNil(t.Origin.Connections)
 	}
+	t.Found = notNil(t.Found)
+	for i := range t.Found {
+		t.Found[i].Widths = notNilMap(t.Found[i].Widths)
+	}
 	t.Lost = notNil(t.Lost)
 	t.Missing = notNil(t.Missing)
 	t.BPF = notNil(t.BPF)

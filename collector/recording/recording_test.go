@@ -50,6 +50,7 @@ func newTrial(number int, model string) *Trial {
 		Load:     &HostLoad{BusyNS: 12, StealNS: 1, StallNS: 2},
 		Origin:   &Origin{Requests: 23, PeakInFlight: 7, Connections: []OriginConnection{{Port: 40000, Requests: 23}}},
 		Heap:     &Heap{RateBytes: 4096},
+		Found:    []Found{{Kind: KindCPU, Widths: map[string]int64{FoundRegister: 8, FoundUnwinder: 16}}},
 		Lost:     []Loss{{Cause: "ring_full", Count: 3, Detail: "thread names are missing"}},
 		Missing:  []Missing{{Probe: "sock: sock_send_length", Reason: "no such tracepoint"}},
 		BPF:      []ProgramCost{{Program: "task_newtask", Runs: 8, RunNS: 900}},

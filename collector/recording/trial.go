@@ -33,6 +33,7 @@ type Trial struct {
 	Origin      *Origin             `json:"origin,omitempty"`     // the origin's own account, where weft ran one
 	Heap        *Heap               `json:"heap,omitempty"`       // in profiled trials whose model can tell of its heap
 	Contention  *Contention         `json:"contention,omitempty"` // in profiled trials whose model can tell of its waits
+	Found       []Found             `json:"found,omitempty"`      // in profiled trials, by kind of stacks: how their frames were found
 	Lost        []Loss              `json:"lost"`                 // what could not be recorded, never nil when read
 	Missing     []Missing           `json:"missing"`              // probes that were refused, never nil when read
 	BPF         []ProgramCost       `json:"bpf"`                  // weft's own cost in the kernel
