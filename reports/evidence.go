@@ -14,6 +14,7 @@ type Evidence struct {
 	LostEvents int64     `json:"lost_events"` // sum over Lost, count
 	Missing    []Missing `json:"missing"`
 	Totals     []Total   `json:"totals"`    // of the stacks, beside their counters; empty before View.Totals
+	Found      []Found   `json:"found"`     // how the frames of the stacks were found
 	BPFShare   *float64  `json:"bpf_share"` // BPF time over the CPU time of the measured trials, a lower bound; null when not known
 }
 
@@ -34,7 +35,7 @@ type Missing struct {
 }
 
 func newEvidence(r *recording.Recording) Evidence {
-	e := Evidence{Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}}
+	e := Evidence{Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}, Found: newFound(r)}
 	var bpf, cpu, runs int64
 	for _, t := range r.Trials {
 		for _, l := range t.Lost {

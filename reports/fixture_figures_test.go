@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -127,4 +128,22 @@ func controlTrial(s modelSpec) *recording.Trial {
 	t.Phases.LastNS, t.Phases.DoneNS, t.Phases.ExitNS = 0, t.Phases.GateNS+ms, t.Phases.GateNS+2*ms
 	t.Sockets, t.Origin, t.GoMemory = recording.Sockets{}, &recording.Origin{}, nil
 	return t
+}
+
+// foundFixture is how the frames of a profiled trial were found: Python's own cannot be.
+func foundFixture(s modelSpec) []recording.Found {
+	program := map[string]int64{recording.FoundRegister: 3 * s.cpu, recording.FoundFramePointer: 21 * s.cpu, recording.FoundInlined: 4 * s.cpu}
+	if strings.HasPrefix(s.name, "py-") {
+		program = map[string]int64{recording.FoundRegister: 3 * s.cpu}
+	}
+	with := func(way string, width int64) map[string]int64 {
+		widths := maps.Clone(program)
+		widths[way] = width
+		return widths
+	}
+	return []recording.Found{
+		{Kind: recording.KindCPU, Widths: with(recording.FoundUnwinder, 7*s.cpu)},
+		{Kind: recording.KindOffCPU, Widths: with(recording.FoundUnwinder, 30*s.cpu)},
+		{Kind: recording.KindSocket, Widths: with(recording.FoundFirst, 12*s.cpu)},
+	}
 }

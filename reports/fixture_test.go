@@ -102,6 +102,7 @@ func newTestTrial(s modelSpec, kind recording.Kind, round int) *recording.Trial 
 	addFigures(t, s, spread)
 	if kind == recording.Profiled {
 		t.Heap = &recording.Heap{RateBytes: 4096}
+		t.Found = foundFixture(s)
 	}
 	return t
 }

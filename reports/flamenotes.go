@@ -54,7 +54,11 @@ func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) [
 	if g.deep > 0 {
 		cut.text += fmt.Sprintf(" Deeper than %d frames: %s of the total, drawn up to there.", maxDepth, share(g.deep))
 	}
-	return append(notes, cut)
+	notes = append(notes, cut)
+	if found := v.Evidence.foundOf(s.model, s.kind.Name); found != nil {
+		notes = append(notes, note{text: found.String()})
+	}
+	return notes
 }
 
 // totalText is the total of one trial: what a graph shows does not grow with the number of trials.

@@ -96,6 +96,16 @@ that had sent last (of a server: received last); RSS grown is the gross growth, 
 and with the evidence. An event whose stack found no room, or could not be read, is in the sums, as "[unknown]". `+"`cpu`"+` is sampled, and
 `+"`heap`"+` is the runtime's own estimate: nothing has to add up to them. Under %d samples, cpu says "too few".
 
+## How frames were found
+
+Above each graph of stacks that the kernel side took stands how its frames were found, in shares of their width: a frame
+is as wide as its stack's value, so they are shares of the picture's area, summed over the profiled trials. "register" is where
+the thread was, in the program or, of a sample, in the kernel; "frame pointer" is a caller in Go's code, the only code whose frame
+pointers are followed; "inline table" is a call that the compiler put into its caller; "kernel unwinder" is a frame of the kernel at
+this event; "first event at the same place" is one of the kernel at the first event with the same hook, system call and stack of the program,
+and may be another path through it. weft's own words for a state, "[futex]" say, are no frames. The JSON has it as
+`+"`evidence.found`"+`; recordings of older versions do not tell, nor do the kinds that a program's runtime tells of itself.
+
 ## Who pays
 
 %s Columns, each in its kind's unit: `, EnoughSamples, payersAbout)

@@ -68,6 +68,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	}
 	checkProfiles(t, rec)
 	checkStacks(t, rec)
+	checkFound(t, rec)
 	checkKinds(t, rec)
 	checkPythonProfiles(t, rec)
 }

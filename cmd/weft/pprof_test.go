@@ -68,6 +68,70 @@ func checkStacks(t *testing.T, rec *recording.Recording) {
 	}
 }
 
+// checkFound holds what trials say of how their frames were found against the profile: each frame is there once, with its
+// stack's value, but for those that weft made up.
+func checkFound(t *testing.T, rec *recording.Recording) {
+	t.Helper()
+	made := []string{"[unknown]", "[new thread]", recording.KernelBinary}
+	for _, model := range []string{"go-threads", "go-goroutines"} {
+		p, err := rec.Profile(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range reports.Kinds() {
+			widths := foundIn(rec, model, kind.Name)
+			var told, drawn int64
+			for _, width := range widths {
+				told += width
+			}
+			if kernels := []string{recording.KindCPU, recording.KindOffCPU, recording.KindThreadCreate, recording.KindSocket,
+				recording.KindReplyWait, recording.KindRSS}; slices.Contains(kernels, kind.Name) {
+				drawn = widthOf(p, kind, made)
+			}
+			if drawn != told {
+				t.Errorf("%s of %s: the frames in the profile are %d wide, those that trials tell of %d", kind.Name, model, drawn, told)
+			}
+			if kind.Name == recording.KindSocket && (widths[recording.FoundFirst] == 0 || widths[recording.FoundFramePointer] == 0) {
+				t.Errorf("%s of %s was found by %v", kind.Name, model, widths)
+			}
+		}
+	}
+}
+
+// foundIn sums a model's trials.
+func foundIn(rec *recording.Recording, model, kind string) map[string]int64 {
+	sums := map[string]int64{}
+	for _, trial := range rec.Trials {
+		for _, found := range trial.Found {
+			for way, width := range found.Widths {
+				if trial.Model == model && found.Kind == kind {
+					sums[way] += width
+				}
+			}
+		}
+	}
+	return sums
+}
+
+// widthOf sums the widths of the frames of a kind, some left out.
+func widthOf(p *profile.Profile, kind reports.Kind, without []string) (sum int64) {
+	for i, sampleType := range p.SampleType {
+		if !slices.Contains(kind.Samples, sampleType.Type) {
+			continue
+		}
+		for _, s := range p.Sample {
+			for _, location := range s.Location {
+				for _, line := range location.Line {
+					if !slices.Contains(without, line.Function.Name) {
+						sum += s.Value[i]
+					}
+				}
+			}
+		}
+	}
+	return sum
+}
+
 func pprofSays(t *testing.T, path string, args ...string) string {
 	t.Helper()
 	args = append([]string{"tool", "pprof", "-symbolize=none"}, append(args, path)...)
