@@ -21,16 +21,17 @@ type callTable struct {
 	trial  []int     // its trial, 0 where it has none
 }
 
-// keepCalls gives the table of the last profile asked for: reading all stacks takes longer than drawing them.
-func keepCalls() func(*profile.Profile) *callTable {
+// keepOf gives what is read from the last profile asked for: to read all samples again for each kind takes longer than to
+// draw them.
+func keepOf[T any](read func(*profile.Profile) T) func(*profile.Profile) T {
 	var mu sync.Mutex
-	var kept *callTable
+	var kept T
 	var of *profile.Profile
-	return func(p *profile.Profile) *callTable {
+	return func(p *profile.Profile) T {
 		mu.Lock()
 		defer mu.Unlock()
 		if of != p {
-			kept, of = newCallTable(p), p
+			kept, of = read(p), p
 		}
 		return kept
 	}
@@ -102,14 +103,7 @@ func (n *numbering) call(f frame) int32 {
 // trialsIn are the trials that a profile is the sum of. A trial may have no sample at all: the profile says how many
 // there are, and where these are all profiled trials of the model they are known by number.
 func trialsIn(v *View, model string, p *profile.Profile) []int {
-	var list []int
-	for _, sample := range p.Sample {
-		if n := trialOf(sample); n > 0 && (len(list) == 0 || list[len(list)-1] != n) {
-			list = append(list, n)
-		}
-	}
-	slices.Sort(list)
-	list = slices.Compact(list)
+	list := slices.Clone(v.numbers(p))
 	count := max(trialCount(p), len(list), 1)
 	var profiled []int
 	for _, t := range v.trials {
@@ -124,6 +118,18 @@ func trialsIn(v *View, model string, p *profile.Profile) []int {
 		list = append(list, 0)
 	}
 	return list
+}
+
+// numbersOf are the trials of the samples, rising.
+func numbersOf(p *profile.Profile) []int {
+	var list []int
+	for _, sample := range p.Sample {
+		if n := trialOf(sample); n > 0 && (len(list) == 0 || list[len(list)-1] != n) {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // mostTrials bounds what a profile says of itself.

@@ -62,7 +62,7 @@ func TestDifferences(t *testing.T) {
 		{"one trial of the other", []int64{500, 500, 500}, []int64{100}, "same"},
 	}
 	for _, test := range tests {
-		got := differences(&View{}, inTrials(1, "main;f", test.mine...), inTrials(11, "main;f", test.theirs...))
+		got := differences(&View{numbers: numbersOf}, inTrials(1, "main;f", test.mine...), inTrials(11, "main;f", test.theirs...))
 		if got["f"] != test.want || got["main"] != test.want || got["all"] != test.want {
 			t.Errorf("%s: %v, want %s", test.name, got, test.want)
 		}
@@ -73,7 +73,7 @@ func TestDifferences(t *testing.T) {
 func TestDifferencesByPath(t *testing.T) {
 	mine := append(inTrials(1, "main;old;f", 50, 50, 50), inTrials(1, "main;new;f", 50, 50, 50)...)
 	theirs := append(inTrials(11, "main;old;f", 50, 50, 50), inTrials(11, "gone;f", 50, 50, 50)...)
-	got := differences(&View{}, mine, theirs)
+	got := differences(&View{numbers: numbersOf}, mine, theirs)
 	want := map[string]string{"all": "same", "main": "more2", "old": "same", "new": "more3"}
 	for name, class := range want {
 		if got[name] != class {
@@ -84,7 +84,7 @@ func TestDifferencesByPath(t *testing.T) {
 
 // Trials that did different amounts of work are compared a unit.
 func TestDifferencesPerUnit(t *testing.T) {
-	v := &View{}
+	v := &View{numbers: numbersOf}
 	for i, units := range []int{100, 100, 200, 200} {
 		v.trials = append(v.trials, &recording.Trial{Number: []int{1, 2, 11, 12}[i], Work: recording.Work{Units: units}})
 	}

@@ -132,6 +132,9 @@ func (g *flameGraph) shared(a, b callStack) int {
 // total is the value of all stacks.
 func (g *flameGraph) total() int64 { return g.before[len(g.stacks)] }
 
+// boxesAtFirst bounds what is set aside for boxes: a graph may have far more nodes than can be seen.
+const boxesAtFirst = 1 << 17
+
 // layout gives every node that is at least least wide its box, callers before their callees, and counts the
 // others. A node is as wide as its share of the whole, so that callees are never wider than their caller. Where there
 // is another graph to compare with, boxes say how they differ from it.
@@ -140,6 +143,8 @@ func (g *flameGraph) layout(width, least float64, with *comparing) (boxes []box,
 		return nil, 0
 	}
 	scale := width / float64(g.total())
+	root := nodeRange{0, len(g.stacks), 0}
+	boxes = make([]box, 0, min(g.nodes(root), boxesAtFirst)) // they are big: to copy them takes longer than to make them
 	var place func(n nodeRange, other nodeRange)
 	place = func(n nodeRange, other nodeRange) {
 		value := g.value(n)
@@ -160,7 +165,6 @@ func (g *flameGraph) layout(width, least float64, with *comparing) (boxes []box,
 			place(callee, theirs[g.name(callee)])
 		}
 	}
-	root := nodeRange{0, len(g.stacks), 0}
 	var other nodeRange
 	if with != nil {
 		other = nodeRange{0, len(with.other.stacks), 0}

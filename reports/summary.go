@@ -20,7 +20,8 @@ type View struct {
 
 	profile func(model string) (*profile.Profile, error)
 	calls   func(*profile.Profile) *callTable
-	trials  []*recording.Trial // what charts are drawn from
+	numbers func(*profile.Profile) []int // of trials
+	trials  []*recording.Trial           // what charts are drawn from
 	totals  totalsOnce
 }
 
@@ -76,7 +77,7 @@ type Comparison struct {
 
 // NewView computes what the reports say of a recording.
 func NewView(r *recording.Recording) *View {
-	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile), calls: keepCalls(), trials: r.Trials}
+	v := &View{Run: r.Run, Models: []Model{}, Metrics: []Metric{}, profile: keepLast(r.Profile), calls: keepOf(newCallTable), numbers: keepOf(numbersOf), trials: r.Trials}
 	registry := Metrics()
 	for i, name := range r.Run.Plan.Models {
 		m := newModel(r, name, registry)
