@@ -115,7 +115,7 @@ func (e *Evidence) foundLine() string {
 	if most.share(recording.FoundFirst) == 0 {
 		return "Every frame of the stacks is of its own event."
 	}
-	return fmt.Sprintf("Frames of the first event at the same place: at most %s of a graph (%s of %s).",
+	return fmt.Sprintf("At most %s of a graph's frames are of the first event at the same place (%s of %s).",
 		formatShare(most.share(recording.FoundFirst)), most.Kind, most.Model)
 }
 

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"html"
 	"strings"
 	"testing"
 
@@ -77,12 +78,12 @@ func TestFoundIsSaid(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]string{
-		"text": "Frames of the first event at the same place: at most 75.0 % of a graph (socket of go-threads).",
-		"md":   "- Frames of the first event at the same place: at most 75.0 % of a graph (socket of go-threads).",
-		"html": "Frames of the first event at the same place: at most 75.0 % of a graph (socket of go-threads).",
+		"text": "At most 75.0 % of a graph's frames are of the first event at the same place (socket of go-threads).",
+		"md":   "- At most 75.0 % of a graph's frames are of the first event at the same place (socket of go-threads).",
+		"html": "At most 75.0 % of a graph's frames are of the first event at the same place (socket of go-threads).",
 		"json": `"share": 0.625`,
 	} {
-		if drawn := strings.ReplaceAll(draw(t, v, format, Options{}), `\`, ""); !strings.Contains(drawn, want) {
+		if drawn := html.UnescapeString(strings.ReplaceAll(draw(t, v, format, Options{}), `\`, "")); !strings.Contains(drawn, want) {
 			t.Errorf("%s does not say %q", format, want)
 		}
 	}
@@ -102,7 +103,7 @@ func TestFoundNothing(t *testing.T) {
 		if got := v.Evidence.foundLine(); got != test.want {
 			t.Errorf("%v: %q, want %q", test.list, got, test.want)
 		}
-		if text := draw(t, v, "text", Options{}); test.want == "" && strings.Contains(text, "Frames") {
+		if text := draw(t, v, "text", Options{}); test.want == "" && strings.Contains(text, "frames") {
 			t.Errorf("%v: it says\n%s", test.list, text)
 		}
 		if svg := draw(t, v, "svg", Options{Kind: recording.KindCPU}); strings.Contains(svg, "frames were found") != (test.want != "") {
