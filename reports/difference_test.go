@@ -103,6 +103,7 @@ func comparedView(t testing.TB) *View {
 	for i, model := range []string{"go-threads", "go-goroutines"} {
 		profiles[model] = profileOfTrials(r, model, stackSpecs()[i:], float64(2-i))
 	}
+	profiles["py-asyncio"] = profileOfTrials(r, "py-asyncio", []stackSpec{{frames: []string{"main"}, threads: 1}}, 1)
 	return NewView(save(t, r, profiles))
 }
 
@@ -117,6 +118,8 @@ func TestCompareWith(t *testing.T) {
 		want string
 	}{
 		{Options{Kind: recording.KindHeap, Model: "go-threads", CompareWith: "py-threads"}, "compare with py-threads: no evidence: no profile of model"},
+		{Options{Kind: recording.KindGoroutine, Model: "go-threads", CompareWith: "py-asyncio"}, "compare with py-asyncio: no evidence: the profile of py-asyncio has nothing of kind goroutine"},
+		{Options{Kind: recording.KindBlock, Model: "py-asyncio", CompareWith: "go-threads"}, "no evidence: the profile of py-asyncio has nothing of kind block"},
 		{Options{Kind: "gpu", Model: "go-threads", CompareWith: "py-threads"}, "unknown kind"},
 	} {
 		for _, format := range []string{"svg", "folded"} {

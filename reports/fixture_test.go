@@ -130,6 +130,7 @@ type stackSpec struct {
 	cut                        bool
 
 	samples, cpu, blocked, runnable, replies, waited, grown int64
+	goroutines, delayed, unlocked                           int64  // as Go's own profiles have it
 	wait                                                    string // the cause of blocked and runnable
 	goroutine                                               string // the function that it began with
 	trial                                                   int64  // 0: the profile does not say
@@ -159,6 +160,10 @@ func stackSpecs() []stackSpec {
 			wait: recording.WaitRunnable, goroutine: recording.SchedulerGoroutine},
 		{frames: with("github.com/weft-profiler/weft/workload/page.Parse", "golang.org/x/net/html.(*Tokenizer).Next"), cpu: 610 * ms, samples: 610, grown: 3 * mib},
 		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).fill", "+bufio.NewReaderSize", "*asm_exc_page_fault", "*clear_page"), cpu: 35 * ms, samples: 35, grown: 5 * mib},
+		{frames: with(http1+"(*Conn).Do", http1+"(*Conn).fill", "syscall.Read"), goroutines: 100, goroutine: "runtime.main"},
+		{frames: []string{"runtime.main", "main.main", "sync.(*WaitGroup).Wait"}, goroutines: 1, delayed: 108 * ms},
+		{frames: with("sync.(*Mutex).Lock"), delayed: 340_000},
+		{frames: with("sync.(*Mutex).Unlock"), unlocked: 340_000},
 	}
 }
 
@@ -176,10 +181,11 @@ func newProfile(specs []stackSpec) *profile.Profile {
 		{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"},
 		{Type: sampleBlocked, Unit: "nanoseconds"}, {Type: sampleRunnable, Unit: "nanoseconds"},
 		{Type: "replies", Unit: "count"}, {Type: "replywait", Unit: "nanoseconds"}, {Type: "rss_grown", Unit: "bytes"},
+		{Type: "goroutine", Unit: "count"}, {Type: "block_delay", Unit: "nanoseconds"}, {Type: "mutex_delay", Unit: "nanoseconds"},
 	}}, map[string]*profile.Function{}, map[string]*profile.Location{}}
 	for _, s := range specs {
 		sample := &profile.Sample{Value: []int64{s.heap, s.threads, s.sent, s.recvd,
-			s.samples, s.cpu, s.blocked, s.runnable, s.replies, s.waited, s.grown},
+			s.samples, s.cpu, s.blocked, s.runnable, s.replies, s.waited, s.grown, s.goroutines, s.delayed, s.unlocked},
 			Label: map[string][]string{}, NumLabel: map[string][]int64{}}
 		if s.wait != "" {
 			sample.Label["wait"] = []string{s.wait}

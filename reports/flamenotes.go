@@ -21,6 +21,13 @@ type note struct {
 	loud bool
 }
 
+// goProfileNotes say how the profiles that Go's runtime keeps differ from what the kernel side sees.
+var goProfileNotes = map[string]string{
+	recording.KindGoroutine: "Go's own profile of the goroutines that there are while the answers are held.",
+	recording.KindBlock:     "Go's own profile of waits for channels, conditions and locks that have ended: time of goroutines, not of threads.",
+	recording.KindMutex:     "Go's own profile of waits for locks, those inside of its runtime too, at the stack that unlocked; block has the program's where they were waited for.",
+}
+
 // flameNotes say what the graph shows and what it cannot.
 func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) []note {
 	share := func(n int64) string { return formatShare(float64(n) / float64(g.total())) }
@@ -29,6 +36,9 @@ func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) [
 		notes = append(notes, sampleNote(s)...)
 	}
 	notes = append(notes, note{text: totalText(s.kind, g) + " A frame is as wide as its share of it; a dashed edge marks a call that was inlined into the frame below."})
+	if text, ok := goProfileNotes[s.kind.Name]; ok {
+		notes = append(notes, note{text: text})
+	}
 	if s.kind.Name == recording.KindOffCPU {
 		notes = append(notes, note{text: waitsText(s, g)})
 	}

@@ -51,8 +51,8 @@ func TestDrawRefuses(t *testing.T) {
 		text   string
 	}{
 		{"format", with, "pdf", Options{}, ErrFormat, `unknown format "pdf": use one of text, html, md, json, csv, benchstat, svg, folded`},
-		{"no kind", with, "svg", Options{}, ErrKind, `unknown kind "": choose one by --kind: cpu, offcpu, threadcreate, socket, replywait, rss, heap`},
-		{"kind", with, "folded", Options{Kind: "gpu"}, ErrKind, `unknown kind "gpu": choose one by --kind: cpu, offcpu, threadcreate, socket, replywait, rss, heap`},
+		{"no kind", with, "svg", Options{}, ErrKind, `unknown kind "": choose one by --kind: cpu, offcpu, threadcreate, socket, replywait, rss, heap, goroutine, block, mutex`},
+		{"kind", with, "folded", Options{Kind: "gpu"}, ErrKind, `unknown kind "gpu": choose one by --kind: cpu, offcpu, threadcreate, socket, replywait, rss, heap, goroutine, block, mutex`},
 		{"no profile", without, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: record again with profiled trials"},
 		{"model", with, "svg", Options{Kind: "heap", Model: "py-threads"}, ErrNoEvidence, `no evidence: no profile of model "py-threads": there are go-threads`},
 		{"which model", several, "svg", Options{Kind: "heap"}, ErrNoEvidence, "several models have a profile: choose one by --model: go-threads, go-goroutines"},

@@ -16,7 +16,7 @@ import (
 type Kind struct {
 	Name    string   // what --kind takes
 	Title   string   // of a flame graph
-	Column  string   // of the table of who pays
+	Column  string   // of the table of who pays; empty where it is in none
 	Noun    string   // what its total is a total of, in a sentence
 	Unit    string   // "ns", "bytes" or "count"
 	Samples []string // sample types of the profile; their sum is what is drawn
@@ -36,6 +36,9 @@ func Kinds() []Kind {
 		{recording.KindReplyWait, "Reply wait, by who sent", "REPLY wait", "reply wait", unitNS, []string{"replywait"}, replyCounter},
 		{recording.KindRSS, "Resident memory grown, gross", "RSS grown", "RSS grown", unitBytes, []string{"rss_grown"}, grownCounter},
 		{recording.KindHeap, "Heap in use", "HEAP in use", "heap in use", unitBytes, []string{"inuse_space"}, nil},
+		{recording.KindGoroutine, "Goroutines at the hold", "", "goroutines", unitCount, []string{"goroutine"}, nil},
+		{recording.KindBlock, "Goroutine waits, by who waited", "", "waits of goroutines", unitNS, []string{"block_delay"}, nil},
+		{recording.KindMutex, "Lock waits, by who unlocked", "", "waits for locks", unitNS, []string{"mutex_delay"}, nil},
 	}
 }
 

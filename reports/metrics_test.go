@@ -96,6 +96,14 @@ that had sent last (of a server: received last); RSS grown is the gross growth, 
 and with the evidence. An event whose stack found no room, or could not be read, is in the sums, as "[unknown]". `+"`cpu`"+` is sampled, and
 `+"`heap`"+` is the runtime's own estimate: nothing has to add up to them. Under %d samples, cpu says "too few".
 
+`+"`goroutine`, `block` and `mutex`"+` are Go's own profiles, which models in Go tell of themselves and others do not; no counter has them.
+`+"`goroutine`"+` is the goroutines that there are while the answers are held, those of weft in the program among them (one waits for the
+last page, one writes the profile); without a hold there is none. `+"`block`"+` is how long goroutines waited for channels, conditions and
+locks, by the stack that waited, and `+"`mutex`"+` how long locks were waited for, those inside of Go's runtime too, by the stack that
+unlocked: of waits that had ended when the work was done. The same wait may be in both, which are not to be added. They are
+sampled as the trial's `+"`contention`"+` has it: every wait. A goroutine that waits for the network itself is in neither;
+`+"`replywait`"+` has that. It is time of goroutines, many at once, where `+"`offcpu`"+` is of threads. --top and the table of who pays leave them out.
+
 ## How frames were found
 
 Above each graph of stacks that the kernel side took stands how its frames were found, in shares of their width: a frame
@@ -103,7 +111,7 @@ is as wide as its stack's value, so they are shares of the picture's area, summe
 the thread was, in the program or, of a sample, in the kernel; "frame pointer" is a caller in Go's code, the only code whose frame
 pointers are followed; "inline table" is a call that the compiler put into its caller; "kernel unwinder" is a frame of the kernel at
 this event; "first event at the same place" is one of the kernel at the first event with the same hook, system call and stack of the program,
-and may be another path through it. weft's own words for a state, "[futex]" say, are no frames. The JSON has it as
+and may be another path through it (docs/accuracy.md has how often that was). weft's own words for a state, "[futex]" say, are no frames. The JSON has it as
 `+"`evidence.found`"+`; recordings of older versions do not tell, nor do the kinds that a program's runtime tells of itself.
 
 ## Who pays

@@ -210,7 +210,7 @@ func reconciled(rss, live int64) recording.GoMemory {
 	return g
 }
 
-// newNineView is that recording from disk, with profiles of the Go models.
+// newNineView is that recording from disk, with profiles of the Go models, and of one in Python.
 func newNineView(t testing.TB, runs int) *View {
 	t.Helper()
 	r := newNine(runs)
@@ -220,6 +220,10 @@ func newNineView(t testing.TB, runs int) *View {
 		specs = append(specs[i%3:], stackSpec{frames: []string{"main.main", "only.In" + fmt.Sprint(i)}, heap: 300_000})
 		profiles[s.name] = profileOfTrials(r, s.name, specs, float64(1+i%3))
 	}
+	profiles["py-asyncio"] = profileOfTrials(r, "py-asyncio", []stackSpec{
+		{frames: []string{"main", "_PyEval_EvalFrameDefault"}, heap: 900_000, threads: 3, sent: 12_000, recvd: 6_790_000, replies: 100, waited: 2000 * ms},
+		{frames: []string{"epoll_wait", "*entry_SYSCALL_64", "*schedule"}, blocked: 300 * ms, runnable: ms, wait: recording.CauseEpoll, cut: true},
+	}, 1)
 	return NewView(save(t, r, profiles))
 }
 
@@ -240,7 +244,7 @@ func profileOfTrials(r *recording.Recording, model string, specs []stackSpec, ti
 			if slices.ContainsFunc(s.frames, func(f string) bool { return strings.HasSuffix(f, "page.Parse") }) {
 				factor *= times
 			}
-			for _, value := range []*int64{&s.heap, &s.sent, &s.recvd, &s.samples, &s.cpu, &s.blocked, &s.runnable, &s.waited, &s.grown} {
+			for _, value := range []*int64{&s.heap, &s.sent, &s.recvd, &s.samples, &s.cpu, &s.blocked, &s.runnable, &s.waited, &s.grown, &s.goroutines, &s.delayed, &s.unlocked} {
 				*value = int64(float64(*value) * factor)
 			}
 			own = append(own, s)

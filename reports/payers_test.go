@@ -65,7 +65,7 @@ func TestPayersAddUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list.Kinds) != len(Kinds()) || list.Trials != 3 {
+	if len(list.Kinds) != len(payerColumns()) || list.Trials != 3 {
 		t.Errorf("%d kinds, %d trials", len(list.Kinds), list.Trials)
 	}
 	for k, kind := range list.Kinds {

@@ -72,6 +72,9 @@ func nothingOf(s *stacks) error {
 // comparedStacks are those of the model to compare with.
 func comparedStacks(v *View, opts Options) (*stacks, error) {
 	s, err := stacksOf(v, Options{Kind: opts.Kind, Model: opts.CompareWith})
+	if err == nil && s.kind.Counter == nil && s.total() == 0 {
+		err = nothingOf(s) // without a counter nothing says that it is a true zero: a model in Python has no goroutines to tell of
+	}
 	if err != nil {
 		return nil, fmt.Errorf("compare with %s: %w", opts.CompareWith, err)
 	}

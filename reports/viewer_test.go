@@ -67,6 +67,9 @@ func checkFlameChoice(t *testing.T, b *browser) {
 		{"offcpu", "go-threads", "Time off the CPU: go-threads", "[socket read]", "The stacks add up to the counter of off-CPU time."},
 		{"socket", "go-threads", "Socket bytes, sent and received: go-threads", "getaddrinfo", "98.7 % of the socket bytes is in the stacks: 1.3 % in none."},
 		{"cpu", "go-threads", "Time on a CPU: go-threads", parse, "samples."},
+		{"goroutine", "go-threads", "Goroutines at the hold: go-threads", "syscall.Read", "Total 101 a trial"},
+		{"block", "go-threads", "Goroutine waits, by who waited: go-threads", "sync.(*WaitGroup).Wait", "time of goroutines, not of threads"},
+		{"mutex", "go-threads", "Lock waits, by who unlocked: go-threads", "sync.(*Mutex).Unlock", "those inside of its runtime too, at the stack that unlocked"},
 		{"heap", "go-eventloop", "Heap in use: go-eventloop", "only.In3", "Total"},
 	} {
 		choose(t, b, "flame-kind", c.kind)
@@ -78,6 +81,15 @@ func checkFlameChoice(t *testing.T, b *browser) {
 			t.Errorf("%s of %s has no %s", c.kind, c.model, c.frame)
 		}
 	}
+	for _, kind := range []string{"goroutine", "block", "mutex"} { // Go's own
+		choose(t, b, "flame-kind", kind)
+		choose(t, b, "flame-model", "py-asyncio")
+		if got := textOf(t, b, "flame"); got != "The profile of py-asyncio has nothing of this kind." {
+			t.Errorf("%s of py-asyncio: %q", kind, got)
+		}
+	}
+	choose(t, b, "flame-kind", "heap")
+	choose(t, b, "flame-model", "go-eventloop")
 }
 
 // checkFlameZoom: a click makes a frame as wide as the graph, keeps its callers, hides the rest; the button brings all

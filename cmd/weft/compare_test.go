@@ -245,6 +245,10 @@ func checkPythonProfiles(t *testing.T, rec *recording.Recording) {
 		if code != exitOK || !strings.HasPrefix(out, "<svg ") || !strings.Contains(out, "weft_child.main") {
 			t.Errorf("heap of %s: exit %d, %s\n%.300s", model, code, log, out)
 		}
+		code, _, log = weft(t, "report", rec.Dir, "--format", "svg", "--kind", "goroutine", "--model", model)
+		if code != exitFailed || !strings.Contains(log, "the profile of "+model+" has nothing of kind goroutine") {
+			t.Errorf("goroutine of %s: exit %d, %s", model, code, log)
+		}
 	}
 }
 

@@ -196,11 +196,14 @@ func checkLabels(t *testing.T, name, tags string, p *profile.Profile, column int
 	}
 }
 
-// checkKinds draws every kind.
+// checkKinds draws every kind. In so short a run nobody may have waited for a lock.
 func checkKinds(t *testing.T, rec *recording.Recording) {
 	t.Helper()
 	for _, kind := range reports.Kinds() {
 		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", kind.Name, "--model", "go-threads")
+		if kind.Name == recording.KindMutex && strings.Contains(log, "has nothing of kind mutex") {
+			continue
+		}
 		if code != exitOK || !strings.HasPrefix(out, "<svg ") {
 			t.Errorf("svg of %s: exit %d, %s\n%.300s", kind.Name, code, log, out)
 		}

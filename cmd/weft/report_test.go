@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/pprof/profile"
 
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
@@ -44,6 +47,9 @@ func stackRecording(t *testing.T) string {
 			stacks := stacksOfTrial(int64(1 + 2*i))
 			countTrial(trial, stacks)
 			builder.AddStacks(trial.Number, stacks)
+			if model == "go-threads" {
+				addGoProfiles(t, builder, trial.Number)
+			}
 			if err := w.WriteTrial(trial); err != nil {
 				t.Fatal(err)
 			}
@@ -57,6 +63,30 @@ func stackRecording(t *testing.T) string {
 		}
 	}
 	return dir
+}
+
+// addGoProfiles adds what a Go program tells of its goroutines and their waits.
+func addGoProfiles(t *testing.T, builder *recording.ProfileBuilder, trial int) {
+	t.Helper()
+	function := &profile.Function{ID: 1, Name: "main.wait"}
+	location := &profile.Location{ID: 1, Line: []profile.Line{{Function: function, Line: 7}}}
+	contentions := []*profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
+	for _, of := range []struct {
+		name  string
+		types []*profile.ValueType
+		value []int64
+	}{
+		{recording.GoroutineProfile, []*profile.ValueType{{Type: "goroutine", Unit: "count"}}, []int64{11}},
+		{recording.BlockProfile, contentions, []int64{3, 5_000_000}},
+		{recording.MutexProfile, contentions, []int64{2, 70_000}},
+	} {
+		var data bytes.Buffer
+		p := &profile.Profile{SampleType: of.types, Function: []*profile.Function{function}, Location: []*profile.Location{location},
+			Sample: []*profile.Sample{{Location: []*profile.Location{location}, Value: of.value}}}
+		if err := errors.Join(p.Write(&data), builder.AddGoProfile(trial, of.name, data.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func stacksOfTrial(times int64) []recording.Stack {
@@ -102,9 +132,10 @@ func TestReportOfEveryKind(t *testing.T) {
 		for _, with := range [][]string{nil, {"--compare-with", "go-goroutines"}} {
 			args := append([]string{"report", dir, "--kind", kind.Name, "--model", "go-threads"}, with...)
 			code, svg, log := weft(t, append(args, "--format", "svg")...)
-			if kind.Name == recording.KindHeap {
-				if code != exitFailed || !strings.Contains(log, "has nothing of kind heap") {
-					t.Errorf("heap: exit %d, %s", code, log)
+			goOnly := slices.Contains([]string{recording.KindGoroutine, recording.KindBlock, recording.KindMutex}, kind.Name)
+			if kind.Name == recording.KindHeap || with != nil && goOnly { // nobody tells of heaps, and go-goroutines of nothing
+				if code != exitFailed || !strings.Contains(log, "has nothing of kind "+kind.Name) {
+					t.Errorf("%s compared with %q: exit %d, %s", kind.Name, with, code, log)
 				}
 				continue
 			}
@@ -131,6 +162,11 @@ func TestReportOfEveryKind(t *testing.T) {
 	_, folded, _ = weft(t, "report", dir, "--kind", "socket", "--model", "go-threads", "--compare-with", "go-goroutines", "--format", "folded")
 	if want := "main.main;talk;tcp_sendmsg_[k] 3000 9000\n"; folded != want {
 		t.Errorf("socket compared: %q, want %q", folded, want)
+	}
+	for kind, want := range map[string]string{"goroutine": "main.wait 33\n", "block": "main.wait 15000000\n", "mutex": "main.wait 210000\n"} {
+		if _, folded, _ = weft(t, "report", dir, "--kind", kind, "--model", "go-threads", "--format", "folded"); folded != want {
+			t.Errorf("%s: %q, want %q", kind, folded, want)
+		}
 	}
 	_, out, _ := weft(t, "report", dir)
 	contains(t, "the report", out, "Stacks of profiled trials add up to the counters: RSS grown, off-CPU time, reply wait, socket bytes,", "threads made.")
@@ -181,7 +217,7 @@ func TestReportRefuses(t *testing.T) {
 		}
 	}
 	_, help, _ := weft(t, "report", "--help")
-	contains(t, "help", help, "cpu, offcpu, threadcreate, socket, replywait, rss, heap", "--compare-with", "--top")
+	contains(t, "help", help, "cpu, offcpu, threadcreate, socket, replywait, rss, heap, goroutine, block, mutex", "--compare-with", "--top")
 	if !errors.Is(reports.Draw(io.Discard, &reports.View{}, "svg", reports.Options{Kind: "cpu"}), reports.ErrNoEvidence) {
 		t.Error("an empty View has evidence")
 	}

@@ -35,11 +35,15 @@ const (
 	KindReplyWait    = "replywait"    // time in which a reply was awaited, by the stack that had sent last
 	KindRSS          = "rss"          // bytes that resident memory grew by, gross
 	KindHeap         = "heap"         // bytes in use at the end, by allocation
+
+	KindGoroutine = GoroutineProfile // these three are Go's own profiles
+	KindBlock     = BlockProfile
+	KindMutex     = MutexProfile
 )
 
 // Stack is one distinct call stack of one thread and goroutine with what it stands for.
 type Stack struct {
-	Kind      string    // KindHeap is none
+	Kind      string    // of those that the kernel side takes: KindHeap and what follows it are none
 	Thread    string    // name of the thread, with its tid: "weft/4711"
 	Goroutine Goroutine // that ran; the zero value where none did, or it is no Go program
 	Wait      string    // of KindOffCPU: the cause (CauseFutex and so on), or WaitRunnable; of KindReplyWait: WaitReply and so on
