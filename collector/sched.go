@@ -13,7 +13,7 @@ import (
 
 // timeLooks is for how long the times are looked at again, 1 ms apart: on a busy machine a thread that ends can wait
 // for a CPU in the midst of that, out of the iterator's sight and before its last switch. The program stands still.
-const timeLooks = 500 * time.Millisecond
+const timeLooks = 5 * time.Second
 
 // causes are the recording's names of what blocks.
 var causes = map[bpf.Activity]string{

@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -81,16 +80,6 @@ func (f *Found) String() string {
 	return "How frames were found, by width: " + strings.Join(parts, ", ") + "."
 }
 
-// share is that of one way.
-func (f *Found) share(way string) float64 {
-	for _, w := range f.Ways {
-		if w.Way == way {
-			return w.Share
-		}
-	}
-	return 0
-}
-
 // foundOf is that of one kind, nil where the recording does not tell.
 func (e *Evidence) foundOf(model, kind string) *Found {
 	i := slices.IndexFunc(e.Found, func(f Found) bool { return f.Model == model && f.Kind == kind })
@@ -98,31 +87,4 @@ func (e *Evidence) foundOf(model, kind string) *Found {
 		return nil
 	}
 	return &e.Found[i]
-}
-
-// foundLine says of all graphs together how many of their frames may be another event's; empty where the recording does
-// not tell.
-func (e *Evidence) foundLine() string {
-	if len(e.Found) == 0 {
-		return ""
-	}
-	most := &e.Found[0]
-	for i := range e.Found {
-		if e.Found[i].share(recording.FoundFirst) > most.share(recording.FoundFirst) {
-			most = &e.Found[i]
-		}
-	}
-	if most.share(recording.FoundFirst) == 0 {
-		return "Every frame of the stacks is of its own event."
-	}
-	return fmt.Sprintf("At most %s of a graph's frames are of the first event at the same place (%s of %s).",
-		formatShare(most.share(recording.FoundFirst)), most.Kind, most.Model)
-}
-
-// stacksLines say how far the stacks of all models are to be trusted.
-func stacksLines(v *View) []string {
-	if line := v.Evidence.foundLine(); line != "" {
-		return append([]string{line}, totalsLines(v)...)
-	}
-	return totalsLines(v)
 }

@@ -191,7 +191,7 @@ func markdownEvidence(out *bufio.Writer, v *View) {
 	for _, m := range v.Evidence.Missing {
 		fmt.Fprintf(out, "- Missing: %s, %s. %s\n", escapeMarkdown(m.Probe), trialNumbers(m.Trials), escapeMarkdown(m.Reason))
 	}
-	for _, line := range stacksLines(v) {
+	for _, line := range totalsLines(v) {
 		fmt.Fprintf(out, "- %s\n", escapeMarkdown(line))
 	}
 	if !v.Evidence.Complete() {

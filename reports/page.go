@@ -112,7 +112,7 @@ func (p *page) addStacks(v *View) error {
 		}
 		failed = errors.Join(failed, err)
 	})
-	p.Flames, p.PayersAbout, p.Stacks = flames, payersAbout, stacksLines(v)
+	p.Flames, p.PayersAbout, p.Stacks = flames, payersAbout, totalsLines(v)
 	return errors.Join(err, failed)
 }
 

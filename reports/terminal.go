@@ -39,7 +39,7 @@ func Terminal(w io.Writer, v *View, opts Options) error {
 		writeWrapped(out, note, "  ", nil)
 	}
 	writeWrapped(out, v.Evidence.String(), "  ", nil)
-	for _, line := range stacksLines(v) {
+	for _, line := range totalsLines(v) {
 		writeWrapped(out, line, "  ", nil)
 	}
 	writeWrapped(out, v.Evidence.Cost(), "  ", nil)
