@@ -171,7 +171,7 @@ func childOf(t *testing.T, parent int, name string) int {
 func TestKilledChild(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	cmd := weftProcess(t, "compare", "-q", "-n", "5", "-c", "5", "-r", "3", "-w", "0", "-m", "go-goroutines", "--latency", "500ms", "-o", dir)
+	cmd := weftProcess(t, "compare", "-q", "-n", "5", "-c", "5", "-r", "2", "-w", "0", "-m", "go-goroutines", "--latency", "500ms", "--hold=false", "-o", dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
