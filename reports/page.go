@@ -22,7 +22,7 @@ type page struct {
 	Flames      flameSet
 	Payers      []*payers
 	PayersAbout string
-	Stacks      []string // how far the stacks are to be trusted
+	Totals      []string // whether the stacks add up to their counters
 	Threads     barChart
 	Shares      barChart // the same, each bar as long as the axis
 	Held        barChart
@@ -112,7 +112,7 @@ func (p *page) addStacks(v *View) error {
 		}
 		failed = errors.Join(failed, err)
 	})
-	p.Flames, p.PayersAbout, p.Stacks = flames, payersAbout, totalsLines(v)
+	p.Flames, p.PayersAbout, p.Totals = flames, payersAbout, totalsLines(v)
 	return errors.Join(err, failed)
 }
 
