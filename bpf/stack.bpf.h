@@ -43,13 +43,13 @@ struct {
 /* How the kernel came to a hook, where that is told by less than its frames: to walk them takes longer than all else. One
  * hook is reached by one path from one system call in one place of the program, but for what the kernel decides on the
  * way. Hooks are numbered for each kind: the table of stacks has those of all. 0 for WALKED only. */
-static __always_inline __u64 stack_path(void *regs, enum stack_kind kind, __u32 hook)
+static __always_inline __u64 stack_path(void *regs, __u32 hook)
 {
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	__u32 call = bpf_core_field_exists(x86->orig_ax) ? x86->orig_ax : arm64->syscallno;
 
-	return hook == WALKED ? 0 : (__u64)(kind << 16 | hook) << 32 | call;
+	return hook == WALKED ? 0 : (__u64)hook << 32 | call;
 }
 
 /* A length, each time from memory: what a loop shows of one that is still in use, the verifier tries all that follows with. */
@@ -187,16 +187,24 @@ static __always_inline bool frame_read(struct frame *frame, __u64 at, struct win
 	return true;
 }
 
-/* The chain of frame pointers of a thread, from where it entered the kernel. bpf_get_stack walks the same chain, but
- * finds its end by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may go
- * down as well as up, since Go changes stacks within it. Gives the hash, of what came before too. */
-static __always_inline __u64 stack_user(struct stack *stack, void *regs, struct window *window, __u64 hash)
+/* The chain of frame pointers of the current thread, from where it entered the kernel. bpf_get_stack walks the same chain,
+ * but finds its end by reading address 0: that page fault takes longer than all the frames of a Go program. The chain may
+ * go down as well as up, since Go changes stacks within it. Gives the hash, of path or kernel frames too. Global, as
+ * gauge_add is: otherwise the verifier walks the loop for each state in which a program may come here, which took 770,000
+ * instructions of the million that it allows. */
+__noinline __u64 stack_user(struct stack *stack, struct window *window, __u32 hook)
 {
-	struct pt_regs___x86 *x86 = regs;
-	struct pt_regs___arm64 *arm64 = regs;
+	struct pt_regs___x86 *x86;
+	struct pt_regs___arm64 *arm64;
 	struct frame frame;
-	__u64 base = 0;
+	__u64 base = 0, hash;
 
+	if (!collect_stacks || !stack || !window)
+		return 0;
+	x86 = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	arm64 = (void *)x86;
+	stack->path = stack_path(x86, hook);
+	hash = stack->path ?: hash_kernel(stack);
 	if (bpf_core_field_exists(x86->bp)) {
 		frame.address = x86->ip;
 		frame.caller = x86->bp;
@@ -217,17 +225,13 @@ static __always_inline __u64 stack_user(struct stack *stack, void *regs, struct 
 }
 
 /* Takes the stack of the current thread and gives its hash: 0 where there is none, which is counted. */
-static __always_inline __u64 stack_take(void *ctx, struct stack *stack, struct task_struct *task, enum stack_kind kind,
-					__u32 hook, struct window *window)
+static __always_inline __u64 stack_take(void *ctx, struct stack *stack, enum stack_kind kind, __u32 hook,
+					struct window *window)
 {
-	void *regs = (void *)bpf_task_pt_regs(task);
-	__u64 path = stack_path(regs, kind, hook);
-
 	stack->user = stack->kernel = 0;
-	stack->path = path;
-	if (!path)
+	if (hook == WALKED)
 		stack_kernel(ctx, stack);
-	stack->hash = stack_user(stack, regs, window, path ?: hash_kernel(stack));
+	stack->hash = stack_user(stack, window, hook == WALKED ? WALKED : kind << 16 | hook);
 	if (!stack->user && !stack->kernel) {
 		lose(LOSS_STACK_READ);
 		return 0;
@@ -245,7 +249,7 @@ static __always_inline void key_take(struct weight_key *key, void *ctx, struct t
 
 	if (!stack || !window)
 		return;
-	key->stack = stack_take(ctx, stack, task, kind, hook, window);
+	key->stack = stack_take(ctx, stack, kind, hook, window);
 	key->goid = goroutine_of(task, window->words);
 	key->pid = task->tgid;
 	key->tid = task->pid;
