@@ -148,24 +148,35 @@ func failure(t *recording.Trial) string {
 	return strings.Join(parts, ", ")
 }
 
-// Digests are the results that the trials came to which did all of their work, each with the models that came to it. A
-// trial that tells of no result is left out, and so are controls, whose digest is that of no work.
-func (v *View) Digests() map[string][]string {
-	models := map[string][]string{}
+// DifferentDigests are the results that trials of equally many units came to which did all of their work, each with the
+// models that came to it; none where all came to the same. A trial that tells of no result is left out.
+func (v *View) DifferentDigests() map[string][]string {
+	byUnits := map[int]map[string][]string{}
 	for _, m := range v.Models {
 		for _, t := range m.Trials {
-			if t.OK && t.Kind != recording.Control && t.Digest != "" && !slices.Contains(models[t.Digest], m.Name) {
+			models := byUnits[t.Units]
+			if models == nil {
+				models = map[string][]string{}
+				byUnits[t.Units] = models
+			}
+			if t.OK && t.Digest != "" && !slices.Contains(models[t.Digest], m.Name) {
 				models[t.Digest] = append(models[t.Digest], m.Name)
 			}
 		}
 	}
-	return models
+	different := map[string][]string{}
+	for _, models := range byUnits {
+		if len(models) > 1 {
+			maps.Copy(different, models)
+		}
+	}
+	return different
 }
 
 // findDigests compares the results.
 func findDigests(v *View, _ *recording.Recording) []Finding {
-	models := v.Digests()
-	if len(models) < 2 {
+	models := v.DifferentDigests()
+	if len(models) == 0 {
 		return nil
 	}
 	digests := slices.SortedFunc(maps.Keys(models), func(a, b string) int {

@@ -59,9 +59,12 @@ func TestFindings(t *testing.T) {
 			"The results differ (2 digests): the models did not do the same work, and no figure compares.",
 			"9f86d081884…: go-sequential, go-threads, go-goroutines; 00c0ffee: go-goroutines",
 			"Find out which model read other pages: a cut answer, another origin, another parser."}}},
+		{"digest of fewer units", func(r *recording.Recording) {
+			r.Trials[0].Work = recording.Work{Units: 10, Digest: "00c0ffee"}
+		}, nil},
 		{"no digest", func(r *recording.Recording) { r.Trials[5].Work.Digest = "" }, nil},
 		{"digest of a failed trial", func(r *recording.Recording) {
-			r.Trials[4].Kind, r.Trials[4].Work.Digest, r.Trials[4].Snapshots = recording.Control, "of no work", nil
+			r.Trials[4].Kind, r.Trials[4].Work, r.Trials[4].Snapshots = recording.Control, recording.Work{Digest: "of no work"}, nil
 			r.Run.Plan.MeasuredRuns = 5
 		}, nil},
 		{"lost", func(r *recording.Recording) {

@@ -57,7 +57,8 @@ type Trial struct {
 	Kind    recording.Kind      `json:"kind"`
 	OK      bool                `json:"ok"`      // it did all of its work
 	Failure string              `json:"failure"` // why not
-	Digest  string              `json:"digest"`
+	Units   int                 `json:"units"`   // finished, count
+	Digest  string              `json:"digest"`  // of the result
 	Lost    []recording.Loss    `json:"lost"`
 	Missing []recording.Missing `json:"missing"`
 	Values  map[string]float64  `json:"values"` // by metric
@@ -155,7 +156,7 @@ func asked(plan recording.Plan, model string, concurrency int) int {
 }
 
 func newTrial(t *recording.Trial) Trial {
-	row := Trial{Number: t.Number, Kind: t.Kind, OK: t.OK(), Digest: t.Work.Digest,
+	row := Trial{Number: t.Number, Kind: t.Kind, OK: t.OK(), Units: t.Work.Units, Digest: t.Work.Digest,
 		Lost: t.Lost, Missing: t.Missing, Values: map[string]float64{}}
 	if !row.OK {
 		row.Failure = failure(t)

@@ -10,10 +10,10 @@ type Kind string
 
 // The kinds of trials.
 const (
-	Warmup   Kind = "warmup"   // not evaluated
+	Warmup   Kind = "warmup"   // one wave, not evaluated
 	Measured Kind = "measured" // counters only, timed
-	Held     Kind = "held"     // the origin answers nobody until all wait: what a waiting task costs
-	Profiled Kind = "profiled" // held too; stacks and heap, never timed
+	Held     Kind = "held"     // one wave, which the origin answers when all of it wait: what a waiting task costs
+	Profiled Kind = "profiled" // the first wave held too; stacks and heap, never timed
 	Control  Kind = "control"  // through the gate without work: what the program costs before any
 )
 
@@ -35,7 +35,7 @@ type Plan struct {
 	Held        int // pairs of held trials, at a tenth of the concurrency and at all of it
 	Profiled    int
 	Controls    int
-	Requests    int // of one trial
+	Requests    int // of a measured or profiled trial
 	Concurrency int
 	KeepAlive   bool
 }
@@ -109,11 +109,19 @@ func (p Plan) ProfiledTrial(number int, model string) Trial {
 	return p.trial(number, model, Profiled, p.concurrency(model))
 }
 
+// trial is one of the plan's. A wave is as many requests as can be in flight at
+// once: more would tell a held trial nothing, and would put tasks into it that
+// have not begun; nor do they warm up what a fresh process shares with others.
 func (p Plan) trial(number int, model string, kind Kind, concurrency int) Trial {
 	t := Trial{Number: number, Model: model, Kind: kind, Concurrency: concurrency, Requests: p.Requests}
+	wave := min(concurrency, p.Requests)
 	switch kind {
-	case Held, Profiled:
-		t.Hold = min(concurrency, p.Requests)
+	case Warmup:
+		t.Requests = wave
+	case Held:
+		t.Requests, t.Hold = wave, wave
+	case Profiled:
+		t.Hold = wave
 	case Control:
 		t.Requests = 0
 	}
@@ -151,12 +159,12 @@ func (p Plan) Config(t Trial, url string, timeout time.Duration) Config {
 
 // Rough costs, for the estimate only.
 const (
-	trialCost   = 60 * time.Millisecond  // starting a child, reading out, letting it go
-	heldCost    = 50 * time.Millisecond  // waiting until all wait, and measuring
+	trialCost   = 40 * time.Millisecond  // starting a child, reading out, letting it go
+	heldCost    = 20 * time.Millisecond  // waiting until all wait, and measuring
 	profileCost = 100 * time.Millisecond // attaching, resolving symbols
-	requestCost = 800 * time.Microsecond // CPU of one request, origin and child
+	requestCost = 500 * time.Microsecond // CPU of one request, origin and child
 
-	pythonTrialCost   = 300 * time.Millisecond // importing
+	pythonTrialCost   = 150 * time.Millisecond // importing
 	pythonRequestCost = 4 * time.Millisecond   // parsing, most of it, on one thread at a time
 )
 

@@ -10,7 +10,7 @@ import (
 func TestPlanOrder(t *testing.T) {
 	p := Plan{
 		Models: []string{"go-threads", "go-sequential", "go-goroutines"},
-		Runs:   4, Warmups: 1, Held: 1, Profiled: 1, Controls: 1, Requests: 23, Concurrency: 50,
+		Runs:   4, Warmups: 1, Held: 1, Profiled: 1, Controls: 1, Requests: 23, Concurrency: 20,
 	}
 	short := map[string]string{"go-threads": "t", "go-sequential": "s", "go-goroutines": "g"}
 	var got []string
@@ -21,16 +21,27 @@ func TestPlanOrder(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s:%s%d/%d/%d", trial.Kind, short[trial.Model], trial.Concurrency, trial.Requests, trial.Hold))
 	}
 	want := strings.Fields(`
-		warmup:t50/23/0 warmup:s1/23/0 warmup:g50/23/0
-		measured:t50/23/0 measured:s1/23/0 measured:g50/23/0
-		measured:s1/23/0 measured:g50/23/0 measured:t50/23/0
-		measured:g50/23/0 measured:t50/23/0 measured:s1/23/0
-		measured:t50/23/0 measured:s1/23/0 measured:g50/23/0
-		held:t5/23/5 held:t50/23/23 held:s1/23/1 held:g5/23/5 held:g50/23/23
-		control:t50/0/0 control:s1/0/0 control:g50/0/0
-		profiled:t50/23/23 profiled:s1/23/1 profiled:g50/23/23`)
+		warmup:t20/20/0 warmup:s1/1/0 warmup:g20/20/0
+		measured:t20/23/0 measured:s1/23/0 measured:g20/23/0
+		measured:s1/23/0 measured:g20/23/0 measured:t20/23/0
+		measured:g20/23/0 measured:t20/23/0 measured:s1/23/0
+		measured:t20/23/0 measured:s1/23/0 measured:g20/23/0
+		held:t2/2/2 held:t20/20/20 held:s1/1/1 held:g2/2/2 held:g20/20/20
+		control:t20/0/0 control:s1/0/0 control:g20/0/0
+		profiled:t20/23/20 profiled:s1/23/1 profiled:g20/23/20`)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestPlanFewRequests: a wave is not more than there are.
+func TestPlanFewRequests(t *testing.T) {
+	p := Plan{Models: []string{"go-threads"}, Warmups: 1, Held: 1, Profiled: 1, Requests: 23, Concurrency: 50}
+	for _, trial := range p.Trials() {
+		wave := min(trial.Concurrency, 23)
+		if want := 23; trial.Kind != Held && trial.Requests != want || trial.Kind == Held && trial.Requests != wave || trial.Hold > 0 && trial.Hold != wave {
+			t.Errorf("%+v", trial)
+		}
 	}
 }
 
@@ -96,12 +107,13 @@ func TestEstimate(t *testing.T) {
 		min, max time.Duration
 	}{
 		{plan("go-sequential"), 20 * time.Millisecond, 0, 12 * time.Second, 16 * time.Second},
-		{plan("go-threads"), 20 * time.Millisecond, 0, 700 * time.Millisecond, 4 * time.Second},
+		{plan("go-threads"), 20 * time.Millisecond, 0, 600 * time.Millisecond, 4 * time.Second},
 		{plan("go-threads"), 0, 5.9, 100 * time.Second, 110 * time.Second},
-		// The article's: three measured trials, a held and a profiled one of 29 s each, and one without work.
-		{Plan{Models: []string{"go-sequential"}, Runs: 3, Held: 1, Profiled: 1, Controls: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 145 * time.Second, 150 * time.Second},
-		// A held trial at a tenth of the concurrency takes ten times the latency.
-		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 3190 * time.Millisecond, 4 * time.Second},
+		// The article's: three measured trials and a profiled one of 29 s each, a warm-up and a held one of a page, and one
+		// without work.
+		{Plan{Models: []string{"go-sequential"}, Runs: 3, Warmups: 1, Held: 1, Profiled: 1, Controls: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 116 * time.Second, 120 * time.Second},
+		// A held trial takes the latency once, whatever its concurrency.
+		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 580 * time.Millisecond, 800 * time.Millisecond},
 		// Importing and parsing take longer in Python.
 		{plan("py-asyncio"), 20 * time.Millisecond, 0, 3 * time.Second, 8 * time.Second},
 		{Plan{Models: []string{"py-asyncio"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, pythonTrialCost, pythonTrialCost},

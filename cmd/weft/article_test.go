@@ -29,7 +29,7 @@ func TestArticle(t *testing.T) {
 		latency                                    time.Duration
 		rate                                       float64
 	}
-	article := figures{100, 100, 3, 0, 1, 290 * time.Millisecond, 0}
+	article := figures{100, 100, 3, 1, 1, 290 * time.Millisecond, 0}
 	with := func(change func(*figures)) figures {
 		f := article
 		change(&f)
@@ -71,7 +71,7 @@ func TestEstimateComesFirst(t *testing.T) {
 	opts := planOf(t, "--article", "-m", "go-eventloop", "--hold=false", "-o", "x")
 	var log strings.Builder
 	newProgress(&log, opts, opts.origin.Latency, 0).finish()
-	if got, want := log.String(), "7 trials of 100 pages, 290ms latency: about 3s\n"; got != want {
+	if got, want := log.String(), "8 trials of up to 100 pages, 290ms latency: about 3s\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	log.Reset()

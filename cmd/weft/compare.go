@@ -60,13 +60,13 @@ func compareCommand() *cobra.Command {
 			"in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
 			"waiting task costs (one, and no such figure, where a model is sequential or decides itself how many\n" +
 			"it has in flight); one without work, which is what the program costs; and three that are profiled,\n" +
-			"with more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together.\n\n" +
+			"with more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together. Warm-up\n" +
+			"and held trials fetch as many pages as can be in flight at once, the others all of them.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
-			"py-asyncio.own: the same with as many in flight as the library takes by itself. It has no warm-up,\n" +
-			"because one of go-sequential would take half a minute, in which what a first trial pays for does\n" +
-			"not show. With --url the latency is that origin's.",
+			"py-asyncio.own: the same with as many in flight as the library takes by itself. With --url the\n" +
+			"latency is that origin's.",
 		Example: "  sudo weft compare\n" +
 			"  sudo weft compare -n 1000 -c 500 --latency 100ms --models go-threads,go-goroutines\n" +
 			"  sudo weft compare --article --rate 5.9\n" +
@@ -118,7 +118,7 @@ type articleFlag struct{ name, value string }
 // pages, and few runs, because one of go-sequential takes 29 seconds.
 func articleFlags() []articleFlag {
 	return []articleFlag{
-		{"requests", "100"}, {"concurrency", "100"}, {"latency", "290ms"}, {"runs", "3"}, {"warmup", "0"},
+		{"requests", "100"}, {"concurrency", "100"}, {"latency", "290ms"}, {"runs", "3"},
 	}
 }
 

@@ -14,7 +14,11 @@ import (
 // The exit code and the findings agree on which trials came to another result.
 func TestTrialFailures(t *testing.T) {
 	trial := func(kind recording.Kind, digest string) *recording.Trial {
-		return &recording.Trial{Model: "go-threads", Kind: kind, Work: recording.Work{Units: 1, Digest: digest}}
+		units := 1
+		if kind == recording.Control {
+			units = 0
+		}
+		return &recording.Trial{Model: "go-threads", Kind: kind, Work: recording.Work{Units: units, Digest: digest}}
 	}
 	failed := trial(recording.Measured, "a")
 	failed.Failure = &recording.Failure{Cause: "died"}

@@ -22,7 +22,7 @@ func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate f
 		return p
 	}
 	estimate := opts.plan.Estimate(latency, rate)
-	fmt.Fprintf(w, "%d trials of %d pages, %v latency: about %v\n",
+	fmt.Fprintf(w, "%d trials of up to %d pages, %v latency: about %v\n",
 		len(opts.plan.Trials()), opts.plan.Requests, latency, estimate.Round(time.Second))
 	if !isTerminal(w) {
 		return p

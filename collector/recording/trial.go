@@ -55,7 +55,7 @@ type Work struct {
 	Units  int            `json:"units"`            // finished units, count
 	Failed map[string]int `json:"failed,omitempty"` // failed units by cause
 	Errors []string       `json:"errors,omitempty"` // one example a cause
-	Digest string         `json:"digest"`           // of the result; equal for all models
+	Digest string         `json:"digest"`           // of the result; equal for all trials of as many units
 }
 
 // CPU is the processor time of the process, from its process CPU clock (clock_gettime, which counts threads
