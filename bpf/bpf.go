@@ -10,7 +10,7 @@
 // is reported by [Probes.Missing].
 package bpf
 
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind -type stack -type weight_key -type weight task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type loss -type gauge_id -type target_role -type thread_event -type event_kind -type stack_kind -type stack -type weight_key -type weight -type weight_slot task task.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -type transport -type side -type awaited -type flow -type connection_event -type event_kind sock sock.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel oncpu oncpu.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel memory memory.bpf.c -- -O2 -mcpu=v3 -Wall -Werror
@@ -45,7 +45,7 @@ type Options struct {
 	Memories    uint32 // processes whose memory is counted, at once, rounded down to a power of two; default 4,096
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks between two calls of DrainStacks; default 8,192, about 2 kB each
-	WeightCount uint32 // distinct (stack, thread, goroutine, kind) likewise; default 32,768
+	WeightCount uint32 // distinct (stack, thread, goroutine, kind) likewise, fewer where their hashes meet; default 32,768
 	MostStacks  uint32 // distinct stacks kept on this side, and weights likewise; default DefaultMostStacks
 	Goroutines  uint32 // distinct goroutines whose stacks are taken; default 65,536
 	Wakers      uint32 // threads that wake the program's, rounded down to a power of two, 65,536 at most; default 16,384
@@ -61,6 +61,16 @@ func (o Options) connectionTables() (slots, overflow uint32) {
 	return slots, room - slots
 }
 
+// weightTables gives the slots of weights, a power of two, and the room for those whose slot is taken, about as much. One
+// weight needs no slot.
+func (o Options) weightTables() (slots, overflow uint32) {
+	room := cmp.Or(o.WeightCount, 32_768)
+	if room > 1 {
+		slots = powerOfTwo(room / 2)
+	}
+	return slots, room - slots
+}
+
 // memorySlots gives the size of the table of memories.
 func (o Options) memorySlots() uint32 { return powerOfTwo(cmp.Or(o.Memories, 4096)) }
 
@@ -70,6 +80,7 @@ func (o Options) wakerSlots() uint32 { return powerOfTwo(min(cmp.Or(o.Wakers, 16
 // sizes gives the maps whose size the options set, with the options' own numbers.
 func (o Options) sizes() map[string]uint32 {
 	slots, overflow := o.connectionTables()
+	weightSlots, weightOverflow := o.weightTables()
 	sizes := map[string]uint32{
 		sockMapTargets:             o.Targets,
 		sockMapConnections:         slots,
@@ -79,12 +90,13 @@ func (o Options) sizes() map[string]uint32 {
 		memoryMapMemories:          o.memorySlots(),
 		sockMapEvents:              o.RingBytes,
 		sockMapStacks:              o.StackCount,
-		sockMapWeights:             o.WeightCount,
+		sockMapWeights:             weightSlots,
+		sockMapWeightsOverflow:     weightOverflow,
 		sockMapGoroutines:          o.Goroutines,
 		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
-		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapRequests, sockMapGoroutines} {
+		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapWeightsOverflow, sockMapRequests, sockMapGoroutines} {
 			sizes[name] = 1
 		}
 	}

@@ -199,6 +199,13 @@ struct weight {
 	__u64 other;
 };
 
+/* Value of `weights`: one cache line. */
+struct weight_slot {
+	struct weight_key key; /* its kind is set last; 0 until then */
+	struct weight weight;
+	__u64 taken;           /* 1: by a key */
+};
+
 /* One thread's time: in task storage while it lives, an event when it leaves the CPU for good. Each sum is of its
  * own events; what the kernel itself keeps is read at the same instant, to be compared. */
 struct thread_time {
@@ -460,5 +467,6 @@ _Static_assert(sizeof(struct connection_event) == 8 + sizeof(struct connection),
 _Static_assert(sizeof(struct stack) == 24 + 8 * (KERNEL_FRAMES + STACK_FRAMES), "stack");
 _Static_assert(sizeof(struct weight_key) == 32, "weight_key");
 _Static_assert(sizeof(struct weight) == 24, "weight");
+_Static_assert(sizeof(struct weight_slot) == 64, "weight_slot");
 
 #endif

@@ -129,6 +129,7 @@ func TestLossOfStacks(t *testing.T) {
 	}{
 		{"stacks", Options{Stacks: true, StackCount: 1}, "stacks_full", true},
 		{"weights", Options{Stacks: true, WeightCount: 1}, "weights_full", false},
+		{"weights, one of them in a slot", Options{Stacks: true, WeightCount: 2}, "weights_full", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

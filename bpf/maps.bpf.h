@@ -75,9 +75,9 @@ struct {
 	__type(value, union event);
 } events SEC(".maps");
 
-/* hash → the stack itself, compared at each use. Both tables are read by taking them away and putting an empty one in
- * their place: the kernel sees to it that no program still uses the old one then (maybe_wait_bpf_programs, kernel/bpf/
- * syscall.c), and however long it takes the tables do not fill. */
+/* hash → the stack itself, compared at each use. This table and those of weights are read by taking them away and putting
+ * an empty one in their place: the kernel sees to it that no program still uses the old one then (maybe_wait_bpf_programs,
+ * kernel/bpf/syscall.c), and however long it takes the tables do not fill. */
 struct stack_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
@@ -85,10 +85,20 @@ struct stack_table {
 	__uint(value_size, sizeof(struct stack));
 };
 
-/* who did what from where → how much. */
+/* A hash of who did what from where → who, and how much. A hash table reads three cache lines where this reads one, and
+ * takes a lock for each new key, of which there are many after each emptying. */
+struct weight_slots {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* so that each slot is a cache line, and to be read at once */
+	__uint(max_entries, 16384);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct weight_slot));
+};
+
+/* who did what from where → how much, where the slot is another's. */
 struct weight_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
+	__uint(max_entries, 16384);
 	__uint(key_size, sizeof(struct weight_key));
 	__uint(value_size, sizeof(struct weight));
 };
@@ -106,8 +116,16 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct weight_table);
+	__array(values, struct weight_slots);
 } weights SEC(".maps");
+
+/* 0 → those of now whose slot is another's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct weight_table);
+} weights_overflow SEC(".maps");
 
 /* pid modulo RUNTIMES → the Go runtime in it. Filled by Go once the process runs its program. */
 struct {

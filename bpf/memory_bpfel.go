@@ -201,34 +201,36 @@ type memoryWindow struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	memoryMapCurves         = "curves"
-	memoryMapEvents         = "events"
-	memoryMapGauges         = "gauges"
-	memoryMapGoroutines     = "goroutines"
-	memoryMapLosses         = "losses"
-	memoryMapMarks          = "marks"
-	memoryMapMemories       = "memories"
-	memoryMapMemorySums     = "memory_sums"
-	memoryMapNoted          = "noted"
-	memoryMapNotes          = "notes"
-	memoryMapRefusedMms     = "refused_mms"
-	memoryMapRuntimes       = "runtimes"
-	memoryMapSessions       = "sessions"
-	memoryMapSplitRssCounts = "split_rss_counts"
-	memoryMapStackBuffers   = "stack_buffers"
-	memoryMapStacks         = "stacks"
-	memoryMapTargets        = "targets"
-	memoryMapThreads        = "threads"
-	memoryMapWeights        = "weights"
-	memoryMapWindows        = "windows"
-	memoryProgHandleMmFault = "handle_mm_fault"
-	memoryProgRssStat       = "rss_stat"
-	memoryProgRssStatSize   = "rss_stat_size"
-	memoryProgSplitExit     = "split_exit"
-	memoryVarCollectStacks  = "collect_stacks"
-	memoryVarFollowThreads  = "follow_threads"
-	memoryVarMemorySlots    = "memory_slots"
-	memoryVarPageUnits      = "page_units"
+	memoryMapCurves          = "curves"
+	memoryMapEvents          = "events"
+	memoryMapGauges          = "gauges"
+	memoryMapGoroutines      = "goroutines"
+	memoryMapLosses          = "losses"
+	memoryMapMarks           = "marks"
+	memoryMapMemories        = "memories"
+	memoryMapMemorySums      = "memory_sums"
+	memoryMapNoted           = "noted"
+	memoryMapNotes           = "notes"
+	memoryMapRefusedMms      = "refused_mms"
+	memoryMapRuntimes        = "runtimes"
+	memoryMapSessions        = "sessions"
+	memoryMapSplitRssCounts  = "split_rss_counts"
+	memoryMapStackBuffers    = "stack_buffers"
+	memoryMapStacks          = "stacks"
+	memoryMapTargets         = "targets"
+	memoryMapThreads         = "threads"
+	memoryMapWeights         = "weights"
+	memoryMapWeightsOverflow = "weights_overflow"
+	memoryMapWindows         = "windows"
+	memoryProgHandleMmFault  = "handle_mm_fault"
+	memoryProgRssStat        = "rss_stat"
+	memoryProgRssStatSize    = "rss_stat_size"
+	memoryProgSplitExit      = "split_exit"
+	memoryVarCollectStacks   = "collect_stacks"
+	memoryVarFollowThreads   = "follow_threads"
+	memoryVarMemorySlots     = "memory_slots"
+	memoryVarPageUnits       = "page_units"
+	memoryVarWeightSlots     = "weight_slots"
 )
 
 // loadMemory returns the embedded CollectionSpec for memory.
@@ -283,26 +285,27 @@ type memoryProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type memoryMapSpecs struct {
-	Curves         *ebpf.MapSpec `ebpf:"curves"`
-	Events         *ebpf.MapSpec `ebpf:"events"`
-	Gauges         *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines     *ebpf.MapSpec `ebpf:"goroutines"`
-	Losses         *ebpf.MapSpec `ebpf:"losses"`
-	Marks          *ebpf.MapSpec `ebpf:"marks"`
-	Memories       *ebpf.MapSpec `ebpf:"memories"`
-	MemorySums     *ebpf.MapSpec `ebpf:"memory_sums"`
-	Noted          *ebpf.MapSpec `ebpf:"noted"`
-	Notes          *ebpf.MapSpec `ebpf:"notes"`
-	RefusedMms     *ebpf.MapSpec `ebpf:"refused_mms"`
-	Runtimes       *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions       *ebpf.MapSpec `ebpf:"sessions"`
-	SplitRssCounts *ebpf.MapSpec `ebpf:"split_rss_counts"`
-	StackBuffers   *ebpf.MapSpec `ebpf:"stack_buffers"`
-	Stacks         *ebpf.MapSpec `ebpf:"stacks"`
-	Targets        *ebpf.MapSpec `ebpf:"targets"`
-	Threads        *ebpf.MapSpec `ebpf:"threads"`
-	Weights        *ebpf.MapSpec `ebpf:"weights"`
-	Windows        *ebpf.MapSpec `ebpf:"windows"`
+	Curves          *ebpf.MapSpec `ebpf:"curves"`
+	Events          *ebpf.MapSpec `ebpf:"events"`
+	Gauges          *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines      *ebpf.MapSpec `ebpf:"goroutines"`
+	Losses          *ebpf.MapSpec `ebpf:"losses"`
+	Marks           *ebpf.MapSpec `ebpf:"marks"`
+	Memories        *ebpf.MapSpec `ebpf:"memories"`
+	MemorySums      *ebpf.MapSpec `ebpf:"memory_sums"`
+	Noted           *ebpf.MapSpec `ebpf:"noted"`
+	Notes           *ebpf.MapSpec `ebpf:"notes"`
+	RefusedMms      *ebpf.MapSpec `ebpf:"refused_mms"`
+	Runtimes        *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
+	SplitRssCounts  *ebpf.MapSpec `ebpf:"split_rss_counts"`
+	StackBuffers    *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks          *ebpf.MapSpec `ebpf:"stacks"`
+	Targets         *ebpf.MapSpec `ebpf:"targets"`
+	Threads         *ebpf.MapSpec `ebpf:"threads"`
+	Weights         *ebpf.MapSpec `ebpf:"weights"`
+	WeightsOverflow *ebpf.MapSpec `ebpf:"weights_overflow"`
+	Windows         *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // memoryVariableSpecs contains global variables before they are loaded into the kernel.
@@ -313,6 +316,7 @@ type memoryVariableSpecs struct {
 	FollowThreads *ebpf.VariableSpec `ebpf:"follow_threads"`
 	MemorySlots   *ebpf.VariableSpec `ebpf:"memory_slots"`
 	PageUnits     *ebpf.VariableSpec `ebpf:"page_units"`
+	WeightSlots   *ebpf.VariableSpec `ebpf:"weight_slots"`
 }
 
 // memoryObjects contains all objects after they have been loaded into the kernel.
@@ -335,26 +339,27 @@ func (o *memoryObjects) Close() error {
 //
 // It can be passed to loadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type memoryMaps struct {
-	Curves         *ebpf.Map `ebpf:"curves"`
-	Events         *ebpf.Map `ebpf:"events"`
-	Gauges         *ebpf.Map `ebpf:"gauges"`
-	Goroutines     *ebpf.Map `ebpf:"goroutines"`
-	Losses         *ebpf.Map `ebpf:"losses"`
-	Marks          *ebpf.Map `ebpf:"marks"`
-	Memories       *ebpf.Map `ebpf:"memories"`
-	MemorySums     *ebpf.Map `ebpf:"memory_sums"`
-	Noted          *ebpf.Map `ebpf:"noted"`
-	Notes          *ebpf.Map `ebpf:"notes"`
-	RefusedMms     *ebpf.Map `ebpf:"refused_mms"`
-	Runtimes       *ebpf.Map `ebpf:"runtimes"`
-	Sessions       *ebpf.Map `ebpf:"sessions"`
-	SplitRssCounts *ebpf.Map `ebpf:"split_rss_counts"`
-	StackBuffers   *ebpf.Map `ebpf:"stack_buffers"`
-	Stacks         *ebpf.Map `ebpf:"stacks"`
-	Targets        *ebpf.Map `ebpf:"targets"`
-	Threads        *ebpf.Map `ebpf:"threads"`
-	Weights        *ebpf.Map `ebpf:"weights"`
-	Windows        *ebpf.Map `ebpf:"windows"`
+	Curves          *ebpf.Map `ebpf:"curves"`
+	Events          *ebpf.Map `ebpf:"events"`
+	Gauges          *ebpf.Map `ebpf:"gauges"`
+	Goroutines      *ebpf.Map `ebpf:"goroutines"`
+	Losses          *ebpf.Map `ebpf:"losses"`
+	Marks           *ebpf.Map `ebpf:"marks"`
+	Memories        *ebpf.Map `ebpf:"memories"`
+	MemorySums      *ebpf.Map `ebpf:"memory_sums"`
+	Noted           *ebpf.Map `ebpf:"noted"`
+	Notes           *ebpf.Map `ebpf:"notes"`
+	RefusedMms      *ebpf.Map `ebpf:"refused_mms"`
+	Runtimes        *ebpf.Map `ebpf:"runtimes"`
+	Sessions        *ebpf.Map `ebpf:"sessions"`
+	SplitRssCounts  *ebpf.Map `ebpf:"split_rss_counts"`
+	StackBuffers    *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks          *ebpf.Map `ebpf:"stacks"`
+	Targets         *ebpf.Map `ebpf:"targets"`
+	Threads         *ebpf.Map `ebpf:"threads"`
+	Weights         *ebpf.Map `ebpf:"weights"`
+	WeightsOverflow *ebpf.Map `ebpf:"weights_overflow"`
+	Windows         *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *memoryMaps) Close() error {
@@ -378,6 +383,7 @@ func (m *memoryMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.Weights,
+		m.WeightsOverflow,
 		m.Windows,
 	)
 }
@@ -390,6 +396,7 @@ type memoryVariables struct {
 	FollowThreads *ebpf.Variable `ebpf:"follow_threads"`
 	MemorySlots   *ebpf.Variable `ebpf:"memory_slots"`
 	PageUnits     *ebpf.Variable `ebpf:"page_units"`
+	WeightSlots   *ebpf.Variable `ebpf:"weight_slots"`
 }
 
 // memoryPrograms contains all programs after they have been loaded into the kernel.

@@ -65,7 +65,7 @@ var objects = []object{
 // sharedMaps are the maps of maps.bpf.h.
 var sharedMaps = []string{
 	taskMapTargets, taskMapMarks, taskMapThreads, taskMapGauges, taskMapCurves, taskMapSessions, taskMapLosses, taskMapEvents,
-	taskMapStacks, taskMapWeights, taskMapRuntimes, taskMapGoroutines, taskMapNoted,
+	taskMapStacks, taskMapWeights, taskMapWeightsOverflow, taskMapRuntimes, taskMapGoroutines, taskMapNoted,
 }
 
 // iterators are the programs that are attached when they are read.
@@ -113,8 +113,10 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 		}
 	}
 	slots, _ := opts.connectionTables()
+	weightSlots, _ := opts.weightTables()
 	for name, value := range map[string]any{
 		sockVarConnectionSlots: slots,
+		taskVarWeightSlots:     weightSlots,
 		memoryVarMemorySlots:   opts.memorySlots(),
 		schedVarWakerSlots:     opts.wakerSlots(),
 		variableCollectStacks:  opts.Stacks,

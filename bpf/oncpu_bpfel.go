@@ -168,23 +168,25 @@ type oncpuWindow struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	oncpuMapCurves        = "curves"
-	oncpuMapEvents        = "events"
-	oncpuMapGauges        = "gauges"
-	oncpuMapGoroutines    = "goroutines"
-	oncpuMapLosses        = "losses"
-	oncpuMapMarks         = "marks"
-	oncpuMapNoted         = "noted"
-	oncpuMapRuntimes      = "runtimes"
-	oncpuMapSessions      = "sessions"
-	oncpuMapStackBuffers  = "stack_buffers"
-	oncpuMapStacks        = "stacks"
-	oncpuMapTargets       = "targets"
-	oncpuMapThreads       = "threads"
-	oncpuMapWeights       = "weights"
-	oncpuMapWindows       = "windows"
-	oncpuProgSample       = "sample"
-	oncpuVarCollectStacks = "collect_stacks"
+	oncpuMapCurves          = "curves"
+	oncpuMapEvents          = "events"
+	oncpuMapGauges          = "gauges"
+	oncpuMapGoroutines      = "goroutines"
+	oncpuMapLosses          = "losses"
+	oncpuMapMarks           = "marks"
+	oncpuMapNoted           = "noted"
+	oncpuMapRuntimes        = "runtimes"
+	oncpuMapSessions        = "sessions"
+	oncpuMapStackBuffers    = "stack_buffers"
+	oncpuMapStacks          = "stacks"
+	oncpuMapTargets         = "targets"
+	oncpuMapThreads         = "threads"
+	oncpuMapWeights         = "weights"
+	oncpuMapWeightsOverflow = "weights_overflow"
+	oncpuMapWindows         = "windows"
+	oncpuProgSample         = "sample"
+	oncpuVarCollectStacks   = "collect_stacks"
+	oncpuVarWeightSlots     = "weight_slots"
 )
 
 // loadOncpu returns the embedded CollectionSpec for oncpu.
@@ -236,21 +238,22 @@ type oncpuProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuMapSpecs struct {
-	Curves       *ebpf.MapSpec `ebpf:"curves"`
-	Events       *ebpf.MapSpec `ebpf:"events"`
-	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
-	Losses       *ebpf.MapSpec `ebpf:"losses"`
-	Marks        *ebpf.MapSpec `ebpf:"marks"`
-	Noted        *ebpf.MapSpec `ebpf:"noted"`
-	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
-	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
-	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
-	Targets      *ebpf.MapSpec `ebpf:"targets"`
-	Threads      *ebpf.MapSpec `ebpf:"threads"`
-	Weights      *ebpf.MapSpec `ebpf:"weights"`
-	Windows      *ebpf.MapSpec `ebpf:"windows"`
+	Curves          *ebpf.MapSpec `ebpf:"curves"`
+	Events          *ebpf.MapSpec `ebpf:"events"`
+	Gauges          *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines      *ebpf.MapSpec `ebpf:"goroutines"`
+	Losses          *ebpf.MapSpec `ebpf:"losses"`
+	Marks           *ebpf.MapSpec `ebpf:"marks"`
+	Noted           *ebpf.MapSpec `ebpf:"noted"`
+	Runtimes        *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
+	StackBuffers    *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks          *ebpf.MapSpec `ebpf:"stacks"`
+	Targets         *ebpf.MapSpec `ebpf:"targets"`
+	Threads         *ebpf.MapSpec `ebpf:"threads"`
+	Weights         *ebpf.MapSpec `ebpf:"weights"`
+	WeightsOverflow *ebpf.MapSpec `ebpf:"weights_overflow"`
+	Windows         *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // oncpuVariableSpecs contains global variables before they are loaded into the kernel.
@@ -258,6 +261,7 @@ type oncpuMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuVariableSpecs struct {
 	CollectStacks *ebpf.VariableSpec `ebpf:"collect_stacks"`
+	WeightSlots   *ebpf.VariableSpec `ebpf:"weight_slots"`
 }
 
 // oncpuObjects contains all objects after they have been loaded into the kernel.
@@ -280,21 +284,22 @@ func (o *oncpuObjects) Close() error {
 //
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuMaps struct {
-	Curves       *ebpf.Map `ebpf:"curves"`
-	Events       *ebpf.Map `ebpf:"events"`
-	Gauges       *ebpf.Map `ebpf:"gauges"`
-	Goroutines   *ebpf.Map `ebpf:"goroutines"`
-	Losses       *ebpf.Map `ebpf:"losses"`
-	Marks        *ebpf.Map `ebpf:"marks"`
-	Noted        *ebpf.Map `ebpf:"noted"`
-	Runtimes     *ebpf.Map `ebpf:"runtimes"`
-	Sessions     *ebpf.Map `ebpf:"sessions"`
-	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
-	Stacks       *ebpf.Map `ebpf:"stacks"`
-	Targets      *ebpf.Map `ebpf:"targets"`
-	Threads      *ebpf.Map `ebpf:"threads"`
-	Weights      *ebpf.Map `ebpf:"weights"`
-	Windows      *ebpf.Map `ebpf:"windows"`
+	Curves          *ebpf.Map `ebpf:"curves"`
+	Events          *ebpf.Map `ebpf:"events"`
+	Gauges          *ebpf.Map `ebpf:"gauges"`
+	Goroutines      *ebpf.Map `ebpf:"goroutines"`
+	Losses          *ebpf.Map `ebpf:"losses"`
+	Marks           *ebpf.Map `ebpf:"marks"`
+	Noted           *ebpf.Map `ebpf:"noted"`
+	Runtimes        *ebpf.Map `ebpf:"runtimes"`
+	Sessions        *ebpf.Map `ebpf:"sessions"`
+	StackBuffers    *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks          *ebpf.Map `ebpf:"stacks"`
+	Targets         *ebpf.Map `ebpf:"targets"`
+	Threads         *ebpf.Map `ebpf:"threads"`
+	Weights         *ebpf.Map `ebpf:"weights"`
+	WeightsOverflow *ebpf.Map `ebpf:"weights_overflow"`
+	Windows         *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *oncpuMaps) Close() error {
@@ -313,6 +318,7 @@ func (m *oncpuMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.Weights,
+		m.WeightsOverflow,
 		m.Windows,
 	)
 }
@@ -322,6 +328,7 @@ func (m *oncpuMaps) Close() error {
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuVariables struct {
 	CollectStacks *ebpf.Variable `ebpf:"collect_stacks"`
+	WeightSlots   *ebpf.Variable `ebpf:"weight_slots"`
 }
 
 // oncpuPrograms contains all programs after they have been loaded into the kernel.

@@ -300,6 +300,7 @@ const (
 	schedMapTimeCopies      = "time_copies"
 	schedMapWakers          = "wakers"
 	schedMapWeights         = "weights"
+	schedMapWeightsOverflow = "weights_overflow"
 	schedMapWindows         = "windows"
 	schedProgLiveTimes      = "live_times"
 	schedProgSchedNewtask   = "sched_newtask"
@@ -309,6 +310,7 @@ const (
 	schedProgSchedWaking    = "sched_waking"
 	schedVarCollectStacks   = "collect_stacks"
 	schedVarWakerSlots      = "waker_slots"
+	schedVarWeightSlots     = "weight_slots"
 )
 
 // loadSched returns the embedded CollectionSpec for sched.
@@ -365,25 +367,26 @@ type schedProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedMapSpecs struct {
-	Curves       *ebpf.MapSpec `ebpf:"curves"`
-	Events       *ebpf.MapSpec `ebpf:"events"`
-	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
-	Losses       *ebpf.MapSpec `ebpf:"losses"`
-	Marks        *ebpf.MapSpec `ebpf:"marks"`
-	Noted        *ebpf.MapSpec `ebpf:"noted"`
-	RunQueue     *ebpf.MapSpec `ebpf:"run_queue"`
-	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
-	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
-	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
-	Targets      *ebpf.MapSpec `ebpf:"targets"`
-	ThreadTimes  *ebpf.MapSpec `ebpf:"thread_times"`
-	Threads      *ebpf.MapSpec `ebpf:"threads"`
-	TimeCopies   *ebpf.MapSpec `ebpf:"time_copies"`
-	Wakers       *ebpf.MapSpec `ebpf:"wakers"`
-	Weights      *ebpf.MapSpec `ebpf:"weights"`
-	Windows      *ebpf.MapSpec `ebpf:"windows"`
+	Curves          *ebpf.MapSpec `ebpf:"curves"`
+	Events          *ebpf.MapSpec `ebpf:"events"`
+	Gauges          *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines      *ebpf.MapSpec `ebpf:"goroutines"`
+	Losses          *ebpf.MapSpec `ebpf:"losses"`
+	Marks           *ebpf.MapSpec `ebpf:"marks"`
+	Noted           *ebpf.MapSpec `ebpf:"noted"`
+	RunQueue        *ebpf.MapSpec `ebpf:"run_queue"`
+	Runtimes        *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
+	StackBuffers    *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks          *ebpf.MapSpec `ebpf:"stacks"`
+	Targets         *ebpf.MapSpec `ebpf:"targets"`
+	ThreadTimes     *ebpf.MapSpec `ebpf:"thread_times"`
+	Threads         *ebpf.MapSpec `ebpf:"threads"`
+	TimeCopies      *ebpf.MapSpec `ebpf:"time_copies"`
+	Wakers          *ebpf.MapSpec `ebpf:"wakers"`
+	Weights         *ebpf.MapSpec `ebpf:"weights"`
+	WeightsOverflow *ebpf.MapSpec `ebpf:"weights_overflow"`
+	Windows         *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // schedVariableSpecs contains global variables before they are loaded into the kernel.
@@ -392,6 +395,7 @@ type schedMapSpecs struct {
 type schedVariableSpecs struct {
 	CollectStacks *ebpf.VariableSpec `ebpf:"collect_stacks"`
 	WakerSlots    *ebpf.VariableSpec `ebpf:"waker_slots"`
+	WeightSlots   *ebpf.VariableSpec `ebpf:"weight_slots"`
 }
 
 // schedObjects contains all objects after they have been loaded into the kernel.
@@ -414,25 +418,26 @@ func (o *schedObjects) Close() error {
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedMaps struct {
-	Curves       *ebpf.Map `ebpf:"curves"`
-	Events       *ebpf.Map `ebpf:"events"`
-	Gauges       *ebpf.Map `ebpf:"gauges"`
-	Goroutines   *ebpf.Map `ebpf:"goroutines"`
-	Losses       *ebpf.Map `ebpf:"losses"`
-	Marks        *ebpf.Map `ebpf:"marks"`
-	Noted        *ebpf.Map `ebpf:"noted"`
-	RunQueue     *ebpf.Map `ebpf:"run_queue"`
-	Runtimes     *ebpf.Map `ebpf:"runtimes"`
-	Sessions     *ebpf.Map `ebpf:"sessions"`
-	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
-	Stacks       *ebpf.Map `ebpf:"stacks"`
-	Targets      *ebpf.Map `ebpf:"targets"`
-	ThreadTimes  *ebpf.Map `ebpf:"thread_times"`
-	Threads      *ebpf.Map `ebpf:"threads"`
-	TimeCopies   *ebpf.Map `ebpf:"time_copies"`
-	Wakers       *ebpf.Map `ebpf:"wakers"`
-	Weights      *ebpf.Map `ebpf:"weights"`
-	Windows      *ebpf.Map `ebpf:"windows"`
+	Curves          *ebpf.Map `ebpf:"curves"`
+	Events          *ebpf.Map `ebpf:"events"`
+	Gauges          *ebpf.Map `ebpf:"gauges"`
+	Goroutines      *ebpf.Map `ebpf:"goroutines"`
+	Losses          *ebpf.Map `ebpf:"losses"`
+	Marks           *ebpf.Map `ebpf:"marks"`
+	Noted           *ebpf.Map `ebpf:"noted"`
+	RunQueue        *ebpf.Map `ebpf:"run_queue"`
+	Runtimes        *ebpf.Map `ebpf:"runtimes"`
+	Sessions        *ebpf.Map `ebpf:"sessions"`
+	StackBuffers    *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks          *ebpf.Map `ebpf:"stacks"`
+	Targets         *ebpf.Map `ebpf:"targets"`
+	ThreadTimes     *ebpf.Map `ebpf:"thread_times"`
+	Threads         *ebpf.Map `ebpf:"threads"`
+	TimeCopies      *ebpf.Map `ebpf:"time_copies"`
+	Wakers          *ebpf.Map `ebpf:"wakers"`
+	Weights         *ebpf.Map `ebpf:"weights"`
+	WeightsOverflow *ebpf.Map `ebpf:"weights_overflow"`
+	Windows         *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *schedMaps) Close() error {
@@ -455,6 +460,7 @@ func (m *schedMaps) Close() error {
 		m.TimeCopies,
 		m.Wakers,
 		m.Weights,
+		m.WeightsOverflow,
 		m.Windows,
 	)
 }
@@ -465,6 +471,7 @@ func (m *schedMaps) Close() error {
 type schedVariables struct {
 	CollectStacks *ebpf.Variable `ebpf:"collect_stacks"`
 	WakerSlots    *ebpf.Variable `ebpf:"waker_slots"`
+	WeightSlots   *ebpf.Variable `ebpf:"weight_slots"`
 }
 
 // schedPrograms contains all programs after they have been loaded into the kernel.

@@ -3,7 +3,9 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 )
@@ -33,6 +35,37 @@ func slots[T any](m *ebpf.Map, taken func(*T) bool) ([]T, error) {
 			return nil, err
 		}
 	}
+}
+
+// takeSlots gives the values of a mapped array whose slots are taken, and frees those. Nobody else may use the array.
+func takeSlots[T any](m *ebpf.Map, taken func(*T) bool, each func(*T)) error {
+	memory, err := m.Memory()
+	if err != nil {
+		return fmt.Errorf("map %s: %w", m, err)
+	}
+	page, free := make([]T, slotsAtOnce), make([]T, slotsAtOnce)
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(&page[0])), slotsAtOnce*unsafe.Sizeof(page[0]))
+	none := unsafe.Slice((*byte)(unsafe.Pointer(&free[0])), len(raw))
+	for at := int64(0); at < int64(memory.Size()); at += int64(len(raw)) {
+		n, err := memory.ReadAt(raw, at)
+		if err != nil && !errors.Is(err, io.EOF) { // at the end there may be less
+			return fmt.Errorf("map %s: %w", m, err)
+		}
+		found := false
+		for i := range page[:n/int(unsafe.Sizeof(page[0]))] {
+			if taken(&page[i]) {
+				each(&page[i])
+				found = true
+			}
+		}
+		if !found {
+			continue
+		}
+		if _, err := memory.WriteAt(none[:n], at); err != nil {
+			return fmt.Errorf("map %s: %w", m, err)
+		}
+	}
+	return nil
 }
 
 // clearSlots makes all slots of an array free.

@@ -297,6 +297,7 @@ const (
 	sockMapThreads               = "threads"
 	sockMapTotalsByTransport     = "totals_by_transport"
 	sockMapWeights               = "weights"
+	sockMapWeightsOverflow       = "weights_overflow"
 	sockMapWindows               = "windows"
 	sockProgInet6Recvmsg         = "inet6_recvmsg"
 	sockProgInet6Sendmsg         = "inet6_sendmsg"
@@ -318,6 +319,7 @@ const (
 	sockProgUnixStreamSendpage   = "unix_stream_sendpage"
 	sockVarCollectStacks         = "collect_stacks"
 	sockVarConnectionSlots       = "connection_slots"
+	sockVarWeightSlots           = "weight_slots"
 )
 
 // loadSock returns the embedded CollectionSpec for sock.
@@ -407,6 +409,7 @@ type sockMapSpecs struct {
 	Threads             *ebpf.MapSpec `ebpf:"threads"`
 	TotalsByTransport   *ebpf.MapSpec `ebpf:"totals_by_transport"`
 	Weights             *ebpf.MapSpec `ebpf:"weights"`
+	WeightsOverflow     *ebpf.MapSpec `ebpf:"weights_overflow"`
 	Windows             *ebpf.MapSpec `ebpf:"windows"`
 }
 
@@ -416,6 +419,7 @@ type sockMapSpecs struct {
 type sockVariableSpecs struct {
 	CollectStacks   *ebpf.VariableSpec `ebpf:"collect_stacks"`
 	ConnectionSlots *ebpf.VariableSpec `ebpf:"connection_slots"`
+	WeightSlots     *ebpf.VariableSpec `ebpf:"weight_slots"`
 }
 
 // sockObjects contains all objects after they have been loaded into the kernel.
@@ -459,6 +463,7 @@ type sockMaps struct {
 	Threads             *ebpf.Map `ebpf:"threads"`
 	TotalsByTransport   *ebpf.Map `ebpf:"totals_by_transport"`
 	Weights             *ebpf.Map `ebpf:"weights"`
+	WeightsOverflow     *ebpf.Map `ebpf:"weights_overflow"`
 	Windows             *ebpf.Map `ebpf:"windows"`
 }
 
@@ -485,6 +490,7 @@ func (m *sockMaps) Close() error {
 		m.Threads,
 		m.TotalsByTransport,
 		m.Weights,
+		m.WeightsOverflow,
 		m.Windows,
 	)
 }
@@ -495,6 +501,7 @@ func (m *sockMaps) Close() error {
 type sockVariables struct {
 	CollectStacks   *ebpf.Variable `ebpf:"collect_stacks"`
 	ConnectionSlots *ebpf.Variable `ebpf:"connection_slots"`
+	WeightSlots     *ebpf.Variable `ebpf:"weight_slots"`
 }
 
 // sockPrograms contains all programs after they have been loaded into the kernel.

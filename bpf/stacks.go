@@ -56,7 +56,7 @@ func newSwapped(outer *ebpf.Map, spec *ebpf.MapSpec) (*swapped, error) {
 		s.inner[i] = m
 	}
 	if err := s.swap(); err != nil {
-		return nil, errors.Join(fmt.Errorf("swap map %s: %w", spec.Name, err), s.close())
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -64,7 +64,10 @@ func newSwapped(outer *ebpf.Map, spec *ebpf.MapSpec) (*swapped, error) {
 // swap puts the other table in place. No program uses the one before any more when it returns.
 func (s *swapped) swap() error {
 	s.active = 1 - s.active
-	return s.outer.Put(uint32(0), s.inner[s.active])
+	if err := s.outer.Put(uint32(0), s.inner[s.active]); err != nil {
+		return fmt.Errorf("swap map %s: %w", s.outer, err)
+	}
+	return nil
 }
 
 // old is the table before the last swap.
@@ -80,10 +83,11 @@ func (s *swapped) close() error {
 	return errors.Join(errs...)
 }
 
-// stackTables are the two tables and what was read of them.
+// stackTables are the tables and what was read of them.
 type stackTables struct {
-	stacks, weights *swapped
-	most            int // of each is kept
+	stacks, weights, weightsOverflow *swapped
+
+	most int // of the stacks, and of the weights, are kept
 
 	mu       sync.Mutex // guards all
 	known    map[uint64]Stack
@@ -94,20 +98,32 @@ type stackTables struct {
 }
 
 func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec, most int) (*stackTables, error) {
-	stacks, err := newSwapped(shared[taskMapStacks], spec.Maps[taskMapStacks].InnerMap)
-	if err != nil {
-		return nil, err
+	t := &stackTables{most: most}
+	for _, table := range []struct {
+		name string
+		of   **swapped
+	}{
+		{taskMapStacks, &t.stacks}, {taskMapWeights, &t.weights}, {taskMapWeightsOverflow, &t.weightsOverflow},
+	} {
+		s, err := newSwapped(shared[table.name], spec.Maps[table.name].InnerMap)
+		if err != nil {
+			return nil, errors.Join(err, t.close())
+		}
+		*table.of = s
 	}
-	weights, err := newSwapped(shared[taskMapWeights], spec.Maps[taskMapWeights].InnerMap)
-	if err != nil {
-		return nil, errors.Join(err, stacks.close())
-	}
-	t := &stackTables{stacks: stacks, weights: weights, most: most}
 	t.forget()
 	return t, nil
 }
 
-func (t *stackTables) close() error { return errors.Join(t.stacks.close(), t.weights.close()) }
+func (t *stackTables) close() error {
+	var errs []error
+	for _, s := range []*swapped{t.stacks, t.weights, t.weightsOverflow} {
+		if s != nil {
+			errs = append(errs, s.close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // forget drops what was read.
 func (t *stackTables) forget() {
@@ -119,22 +135,20 @@ func (t *stackTables) forget() {
 func (t *stackTables) drain() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.weights.swap(); err != nil {
-		return fmt.Errorf("swap map %s: %w", taskMapWeights, err)
-	}
-	if err := t.stacks.swap(); err != nil {
-		return fmt.Errorf("swap map %s: %w", taskMapStacks, err)
+	for _, s := range []*swapped{t.weights, t.weightsOverflow, t.stacks} {
+		if err := s.swap(); err != nil {
+			return err
+		}
 	}
 	if err := take(t.stacks.old(), func(hash uint64, raw *taskStack) { t.learn(hash, ofRaw(raw)) }); err != nil {
 		return fmt.Errorf("map %s: %w", taskMapStacks, err)
 	}
-	if err := take(t.weights.old(), func(key WeightKey, w *Weight) {
-		if t.collided[key.Stack] { // whose they are is not known
-			key.Stack = 0
-		}
-		t.charge(key, *w)
-	}); err != nil {
-		return fmt.Errorf("map %s: %w", taskMapWeights, err)
+	if err := takeSlots(t.weights.old(), func(s *taskWeightSlot) bool { return s.Taken != 0 },
+		func(s *taskWeightSlot) { t.charge(s.Key, s.Weight) }); err != nil {
+		return err
+	}
+	if err := take(t.weightsOverflow.old(), func(key WeightKey, w *Weight) { t.charge(key, *w) }); err != nil {
+		return fmt.Errorf("map %s: %w", taskMapWeightsOverflow, err)
 	}
 	return nil
 }
@@ -152,7 +166,11 @@ func (t *stackTables) learn(hash uint64, s Stack) {
 	}
 }
 
+// charge adds to the sum of a key. Where several stacks have its hash it is not known whose it is.
 func (t *stackTables) charge(key WeightKey, w Weight) {
+	if t.collided[key.Stack] {
+		key.Stack = 0
+	}
 	sum, ok := t.charged[key]
 	if !ok && len(t.charged) >= t.most {
 		t.lost[taskLossLOSS_WEIGHT_FULL] += w.Count

@@ -213,6 +213,13 @@ type taskWeightKey struct {
 	Wait  uint32
 }
 
+type taskWeightSlot struct {
+	_      structs.HostLayout
+	Key    taskWeightKey
+	Weight taskWeight
+	Taken  uint64
+}
+
 type taskWindow struct {
 	_     structs.HostLayout
 	Words [129]uint64
@@ -236,11 +243,13 @@ const (
 	taskMapTargets           = "targets"
 	taskMapThreads           = "threads"
 	taskMapWeights           = "weights"
+	taskMapWeightsOverflow   = "weights_overflow"
 	taskMapWindows           = "windows"
 	taskProgLiveThreads      = "live_threads"
 	taskProgSchedProcessExit = "sched_process_exit"
 	taskProgTaskNewtask      = "task_newtask"
 	taskVarCollectStacks     = "collect_stacks"
+	taskVarWeightSlots       = "weight_slots"
 )
 
 // loadTask returns the embedded CollectionSpec for task.
@@ -294,21 +303,22 @@ type taskProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type taskMapSpecs struct {
-	Curves       *ebpf.MapSpec `ebpf:"curves"`
-	Events       *ebpf.MapSpec `ebpf:"events"`
-	Gauges       *ebpf.MapSpec `ebpf:"gauges"`
-	Goroutines   *ebpf.MapSpec `ebpf:"goroutines"`
-	Losses       *ebpf.MapSpec `ebpf:"losses"`
-	Marks        *ebpf.MapSpec `ebpf:"marks"`
-	Noted        *ebpf.MapSpec `ebpf:"noted"`
-	Runtimes     *ebpf.MapSpec `ebpf:"runtimes"`
-	Sessions     *ebpf.MapSpec `ebpf:"sessions"`
-	StackBuffers *ebpf.MapSpec `ebpf:"stack_buffers"`
-	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
-	Targets      *ebpf.MapSpec `ebpf:"targets"`
-	Threads      *ebpf.MapSpec `ebpf:"threads"`
-	Weights      *ebpf.MapSpec `ebpf:"weights"`
-	Windows      *ebpf.MapSpec `ebpf:"windows"`
+	Curves          *ebpf.MapSpec `ebpf:"curves"`
+	Events          *ebpf.MapSpec `ebpf:"events"`
+	Gauges          *ebpf.MapSpec `ebpf:"gauges"`
+	Goroutines      *ebpf.MapSpec `ebpf:"goroutines"`
+	Losses          *ebpf.MapSpec `ebpf:"losses"`
+	Marks           *ebpf.MapSpec `ebpf:"marks"`
+	Noted           *ebpf.MapSpec `ebpf:"noted"`
+	Runtimes        *ebpf.MapSpec `ebpf:"runtimes"`
+	Sessions        *ebpf.MapSpec `ebpf:"sessions"`
+	StackBuffers    *ebpf.MapSpec `ebpf:"stack_buffers"`
+	Stacks          *ebpf.MapSpec `ebpf:"stacks"`
+	Targets         *ebpf.MapSpec `ebpf:"targets"`
+	Threads         *ebpf.MapSpec `ebpf:"threads"`
+	Weights         *ebpf.MapSpec `ebpf:"weights"`
+	WeightsOverflow *ebpf.MapSpec `ebpf:"weights_overflow"`
+	Windows         *ebpf.MapSpec `ebpf:"windows"`
 }
 
 // taskVariableSpecs contains global variables before they are loaded into the kernel.
@@ -316,6 +326,7 @@ type taskMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type taskVariableSpecs struct {
 	CollectStacks *ebpf.VariableSpec `ebpf:"collect_stacks"`
+	WeightSlots   *ebpf.VariableSpec `ebpf:"weight_slots"`
 }
 
 // taskObjects contains all objects after they have been loaded into the kernel.
@@ -338,21 +349,22 @@ func (o *taskObjects) Close() error {
 //
 // It can be passed to loadTaskObjects or ebpf.CollectionSpec.LoadAndAssign.
 type taskMaps struct {
-	Curves       *ebpf.Map `ebpf:"curves"`
-	Events       *ebpf.Map `ebpf:"events"`
-	Gauges       *ebpf.Map `ebpf:"gauges"`
-	Goroutines   *ebpf.Map `ebpf:"goroutines"`
-	Losses       *ebpf.Map `ebpf:"losses"`
-	Marks        *ebpf.Map `ebpf:"marks"`
-	Noted        *ebpf.Map `ebpf:"noted"`
-	Runtimes     *ebpf.Map `ebpf:"runtimes"`
-	Sessions     *ebpf.Map `ebpf:"sessions"`
-	StackBuffers *ebpf.Map `ebpf:"stack_buffers"`
-	Stacks       *ebpf.Map `ebpf:"stacks"`
-	Targets      *ebpf.Map `ebpf:"targets"`
-	Threads      *ebpf.Map `ebpf:"threads"`
-	Weights      *ebpf.Map `ebpf:"weights"`
-	Windows      *ebpf.Map `ebpf:"windows"`
+	Curves          *ebpf.Map `ebpf:"curves"`
+	Events          *ebpf.Map `ebpf:"events"`
+	Gauges          *ebpf.Map `ebpf:"gauges"`
+	Goroutines      *ebpf.Map `ebpf:"goroutines"`
+	Losses          *ebpf.Map `ebpf:"losses"`
+	Marks           *ebpf.Map `ebpf:"marks"`
+	Noted           *ebpf.Map `ebpf:"noted"`
+	Runtimes        *ebpf.Map `ebpf:"runtimes"`
+	Sessions        *ebpf.Map `ebpf:"sessions"`
+	StackBuffers    *ebpf.Map `ebpf:"stack_buffers"`
+	Stacks          *ebpf.Map `ebpf:"stacks"`
+	Targets         *ebpf.Map `ebpf:"targets"`
+	Threads         *ebpf.Map `ebpf:"threads"`
+	Weights         *ebpf.Map `ebpf:"weights"`
+	WeightsOverflow *ebpf.Map `ebpf:"weights_overflow"`
+	Windows         *ebpf.Map `ebpf:"windows"`
 }
 
 func (m *taskMaps) Close() error {
@@ -371,6 +383,7 @@ func (m *taskMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.Weights,
+		m.WeightsOverflow,
 		m.Windows,
 	)
 }
@@ -380,6 +393,7 @@ func (m *taskMaps) Close() error {
 // It can be passed to loadTaskObjects or ebpf.CollectionSpec.LoadAndAssign.
 type taskVariables struct {
 	CollectStacks *ebpf.Variable `ebpf:"collect_stacks"`
+	WeightSlots   *ebpf.Variable `ebpf:"weight_slots"`
 }
 
 // taskPrograms contains all programs after they have been loaded into the kernel.
