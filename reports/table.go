@@ -100,10 +100,11 @@ func heldCell(m *Model) string {
 	return formatPart(user.Median/factor) + "+" + known + " " + unit
 }
 
-// formatPart prints whole numbers but where nothing would be left.
+// formatPart prints whole numbers, and tenths where nothing would be left.
 func formatPart(x float64) string {
 	if a := math.Abs(x); a != 0 && a < 0.95 {
-		return strconv.FormatFloat(x, 'f', 1, 64)
+		tenths := math.Round(x*10)/10 + 0 // of -0 it makes 0
+		return strconv.FormatFloat(tenths, 'f', 1, 64)
 	}
 	return strconv.FormatFloat(x, 'f', 0, 64)
 }

@@ -16,7 +16,7 @@ func TestHeldCell(t *testing.T) {
 		want         string
 	}{
 		{26 * kib, 26 * kib, "26+26 KiB"}, {5.6 * kib, 3.9 * kib, "6+4 KiB"}, {400, 4 * kib, "0.4+4 KiB"}, {45 * kib, none, "45+? KiB"},
-		{300, 200, "300+200 B"}, {0, 999, "0+999 B"}, {-300, 4 * kib, "-0.3+4 KiB"}, {1500 * kib, 31 * kib, "1500+31 KiB"}, {64 << 20, 31 * kib, "64+0.0 MiB"}, {none, 4 * kib, ""},
+		{300, 200, "300+200 B"}, {0, 999, "0+999 B"}, {-300, 4 * kib, "-0.3+4 KiB"}, {-45, 4 * kib, "0.0+4 KiB"}, {1500 * kib, 31 * kib, "1500+31 KiB"}, {64 << 20, 31 * kib, "64+0.0 MiB"}, {none, 4 * kib, ""},
 	}
 	for _, test := range tests {
 		m := &Model{}
