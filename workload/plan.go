@@ -32,7 +32,7 @@ type Plan struct {
 	Models      []string
 	Runs        int // measured trials
 	Warmups     int
-	Held        int // pairs of held trials, at a tenth of the concurrency and at all of it
+	Held        int // most pairs of held trials, at a tenth of the concurrency and at all of it
 	Profiled    int
 	Controls    int
 	Requests    int // of a measured or profiled trial
@@ -92,8 +92,11 @@ func (p Plan) Trials() []Trial {
 	}
 	rounds(p.Warmups, Warmup, false)
 	rounds(p.Runs, Measured, true)
-	for range p.Held {
+	for r := range p.Held {
 		for _, model := range p.Models {
+			if r > 0 && p.heldOnce(model) {
+				continue
+			}
 			for _, concurrency := range p.heldAt(model) {
 				add(model, Held, concurrency)
 			}
@@ -138,6 +141,14 @@ func (p Plan) heldAt(model string) []int {
 		return []int{few, concurrency}
 	}
 	return []int{concurrency}
+}
+
+// heldOnce reports whether more pairs would tell nothing. In Python a pair is like
+// the next within 0.3 KiB a task; Go's memory grows in leaps, garbage and all, and
+// its figure moves by a quarter. A lone trial has no figure.
+func (p Plan) heldOnce(model string) bool {
+	m, err := Lookup(model)
+	return err == nil && m.Python() || len(p.heldAt(model)) == 1
 }
 
 func (p Plan) concurrency(model string) int {

@@ -34,6 +34,20 @@ func TestPlanOrder(t *testing.T) {
 	}
 }
 
+// TestPlanHeld: Go's figures move from pair to pair.
+func TestPlanHeld(t *testing.T) {
+	p := Plan{Models: []string{"go-sequential", "go-threads", "py-asyncio", "go-eventloop"}, Held: 2, Requests: 100, Concurrency: 100}
+	var got []string
+	for _, trial := range p.Trials() {
+		got = append(got, fmt.Sprintf("%s %d", trial.Model, trial.Hold))
+	}
+	want := "go-sequential 1, go-threads 10, go-threads 100, py-asyncio 10, py-asyncio 100, go-eventloop 10, go-eventloop 100, " +
+		"go-threads 10, go-threads 100, go-eventloop 10, go-eventloop 100"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+}
+
 // TestPlanFewRequests: a wave is not more than there are.
 func TestPlanFewRequests(t *testing.T) {
 	p := Plan{Models: []string{"go-threads"}, Warmups: 1, Held: 1, Profiled: 1, Requests: 23, Concurrency: 50}

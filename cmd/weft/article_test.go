@@ -29,7 +29,7 @@ func TestArticle(t *testing.T) {
 		latency                                    time.Duration
 		rate                                       float64
 	}
-	article := figures{100, 100, 3, 1, 1, 290 * time.Millisecond, 0}
+	article := figures{100, 100, 3, 1, 3, 290 * time.Millisecond, 0}
 	with := func(change func(*figures)) figures {
 		f := article
 		change(&f)
@@ -39,11 +39,11 @@ func TestArticle(t *testing.T) {
 		args string
 		want figures
 	}{
-		{"", figures{100, 100, 6, 1, 1, 20 * time.Millisecond, 0}},
+		{"", figures{100, 100, 6, 1, 3, 20 * time.Millisecond, 0}},
 		{"--hold=false", figures{100, 100, 6, 1, 0, 20 * time.Millisecond, 0}},
 		{"--article", article},
 		{"--article --url http://127.0.0.1:1", article}, // whose own latency counts
-		{"--article=false -r 2", figures{100, 100, 2, 1, 1, 20 * time.Millisecond, 0}},
+		{"--article=false -r 2", figures{100, 100, 2, 1, 3, 20 * time.Millisecond, 0}},
 		{"-r 6 --article", with(func(f *figures) { f.runs = 6 })}, // also where it says what is the default otherwise
 		{"--article -n 50 -c 10", with(func(f *figures) { f.requests, f.concurrency = 50, 10 })},
 		{"--article --latency 20ms --warmup 2", with(func(f *figures) { f.latency, f.warmups = 20*time.Millisecond, 2 })},

@@ -56,12 +56,13 @@ func compareCommand() *cobra.Command {
 		Short: "Run the same work under several concurrency models and compare what it costs",
 		Long: "Fetches pages from an origin of its own, parses the prices out of each and sorts them, under each\n" +
 			"model in a process of its own, and reports what each model cost. Needs root.\n\n" +
-			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then two\n" +
-			"in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
-			"waiting task costs (one, and no such figure, where a model is sequential or decides itself how many\n" +
-			"it has in flight); one without work, which is what the program costs; and three that are profiled,\n" +
-			"with more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together. Warm-up\n" +
-			"and held trials fetch as many pages as can be in flight at once, the others all of them.\n\n" +
+			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then\n" +
+			"pairs in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
+			"waiting task costs (three pairs in Go, whose memory grows in leaps, one in Python; one trial, and no\n" +
+			"such figure, where a model is sequential or decides itself how many it has in flight); one without\n" +
+			"work, which is what the program costs; and three that are profiled, with more, up to six or 5 s,\n" +
+			"where they have fewer than 1,000 samples of the CPU together. Warm-up and held trials fetch as many\n" +
+			"pages as can be in flight at once, the others all of them.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
@@ -99,7 +100,7 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	originFlags(flags, &opts.origin)
 	flags.BoolVar(&opts.noReuse, "no-keepalive", false, "open a connection for each request")
 	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task;\n"+
-		"on by default, --hold=false saves these trials, two a model")
+		"on by default, --hold=false saves these trials")
 	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
 	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "sample each CPU at `HZ`, in profiled trials")
 	flags.Uint32Var(&opts.tables.MostStacks, "max-stacks", collector.DefaultMostStacks, "distinct `STACKS` of a profiled trial to keep, some 300 bytes each;\nwhat is beyond is counted as lost")
@@ -228,7 +229,7 @@ func listModels(ctx context.Context, out io.Writer, python string) error {
 func (o *compareOptions) complete() error {
 	o.plan.KeepAlive = !o.noReuse
 	if o.hold {
-		o.plan.Held = 1
+		o.plan.Held = 3
 	}
 	if o.output == "" {
 		o.output = "weft-" + time.Now().Format("20060102-150405")

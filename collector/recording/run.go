@@ -56,7 +56,7 @@ type Plan struct {
 	URL           string   `json:"url"`            // a remote origin, empty for weft's own
 	WarmupTrials  int      `json:"warmup_trials"`  // a model, count
 	MeasuredRuns  int      `json:"measured_runs"`  // a model, count
-	HeldTrials    int      `json:"held_trials"`    // a model, pairs: at a tenth of the concurrency and at all of it
+	HeldTrials    int      `json:"held_trials"`    // a model, pairs at most: at a tenth of the concurrency and at all of it
 	ProfileTrials int      `json:"profile_trials"` // a model, at least: twice as many where samples are few, count
 	ControlTrials int      `json:"control_trials"` // a model, count
 	SampleHz      int      `json:"sample_hz"`      // samples of a CPU in profiled trials, a second
