@@ -51,24 +51,14 @@ type Options struct {
 	Wakers      uint32 // threads that wake the program's, rounded down to a power of two, 65,536 at most; default 16,384
 }
 
-// connectionTables gives the slots of TCP connections, a power of two, and the room for those whose slot is taken, about
-// half as much. One connection needs no slot.
+// connectionTables gives the slots of TCP connections, and the room for those whose slot is taken.
 func (o Options) connectionTables() (slots, overflow uint32) {
-	room := cmp.Or(o.Connections, 24_576)
-	if room > 1 {
-		slots = powerOfTwo(uint32(uint64(room) * 2 / 3))
-	}
-	return slots, room - slots
+	return slotsAndOverflow(cmp.Or(o.Connections, 24_576))
 }
 
-// weightTables gives the slots of weights, a power of two, and the room for those whose slot is taken, about as much. One
-// weight needs no slot.
+// weightTables gives the slots of weights, and the room for those whose slot is taken.
 func (o Options) weightTables() (slots, overflow uint32) {
-	room := cmp.Or(o.WeightCount, 32_768)
-	if room > 1 {
-		slots = powerOfTwo(room / 2)
-	}
-	return slots, room - slots
+	return slotsAndOverflow(cmp.Or(o.WeightCount, 32_768))
 }
 
 // memorySlots gives the size of the table of memories.

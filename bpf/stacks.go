@@ -98,18 +98,18 @@ type stackTables struct {
 }
 
 func newStackTables(shared map[string]*ebpf.Map, spec *ebpf.CollectionSpec, most int) (*stackTables, error) {
-	t := &stackTables{most: most}
-	for _, table := range []struct {
-		name string
-		of   **swapped
-	}{
-		{taskMapStacks, &t.stacks}, {taskMapWeights, &t.weights}, {taskMapWeightsOverflow, &t.weightsOverflow},
-	} {
-		s, err := newSwapped(shared[table.name], spec.Maps[table.name].InnerMap)
-		if err != nil {
-			return nil, errors.Join(err, t.close())
-		}
-		*table.of = s
+	var errs []error
+	open := func(name string) *swapped {
+		s, err := newSwapped(shared[name], spec.Maps[name].InnerMap)
+		errs = append(errs, err)
+		return s
+	}
+	t := &stackTables{
+		stacks: open(taskMapStacks), weights: open(taskMapWeights), weightsOverflow: open(taskMapWeightsOverflow),
+		most: most,
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, errors.Join(err, t.close())
 	}
 	t.forget()
 	return t, nil

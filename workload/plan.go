@@ -144,7 +144,7 @@ func (p Plan) heldAt(model string) []int {
 }
 
 // heldOnce reports whether more pairs would tell nothing. In Python a pair is like
-// the next within 0.3 KiB a task; Go's memory grows in leaps, garbage and all, and
+// the next within 0.5 KiB a task; Go's memory grows in leaps, garbage and all, and
 // its figure moves by a quarter. A lone trial has no figure.
 func (p Plan) heldOnce(model string) bool {
 	m, err := Lookup(model)

@@ -62,6 +62,9 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		if !trial.OK() || trial.Work.Units != units {
 			t.Errorf("trial %d: %+v, %+v", trial.Number, trial.Work, trial.Failure)
 		}
+		if of, known := digests[trial.Work.Digest]; known && of != units {
+			t.Errorf("trial %d: the result of %d pages, want that of %d", trial.Number, of, units)
+		}
 		digests[trial.Work.Digest] = units
 		if trial.LostEvents() != 0 || len(trial.Missing) != 0 {
 			t.Errorf("trial %d: lost %v, missing %v", trial.Number, trial.Lost, trial.Missing)
