@@ -10,31 +10,9 @@
 #define STACK_BUFFERS 3
 
 #include "stack.bpf.h"
-#include "target.bpf.h"
+#include "split_rss.bpf.h"
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
-
-/* An mm's slot, or one of the next MAX_PLACES → what was told of it. An mm that is shared (vfork, CLONE_VM) has one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, struct memory);
-} memories SEC(".maps");
-
-#define MAX_PLACES 32
-
-/* How many slots `memories` has, a power of two. Set by Go before load. */
-const volatile __u32 memory_slots = 4096;
-
-/* Address of an mm that found no room → a bit for each member that has pages: it is lost once. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u64);
-	__type(value, __u64);
-} refused_mms SEC(".maps");
 
 /* 0 → sums. */
 struct {
@@ -62,120 +40,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct note);
 } notes SEC(".maps");
-
-/* Before Linux 6.2 a thread counts its page faults itself and hands in the sum at every 65th (SPLIT_RSS_COUNTING,
- * mm/memory.c): with 16 pages of a file a fault a hundred threads can keep 400 MB to themselves. There the third program
- * looks at each fault's end; set by Go before load. */
-const volatile bool follow_threads = false;
-const volatile __u32 page_units = 1; /* the page size in units of RSS_SHIFT */
-
-/* What a thread has in the gauge beside what its mm has, in pages. Freed with the task, which may outlive its session. */
-struct split_rss {
-	__u64 epoch; /* of the session whose gauge it is */
-	__s64 pages[MM_MEMBERS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct split_rss);
-} split_rss_counts SEC(".maps");
-
-/* Can it be a target's memory? The owner is right where `current` is not: for fork, which fills the child's mm in the
- * parent's name (the child still has the parent's tgid then); for exec, which fills an mm that nobody runs in yet; for
- * reclaim; and for a child that lives in its parent's mm until it execs. 0: there is none, its last user has left. */
-static __always_inline bool owner_is_marked(struct mm_struct *mm, __u32 *pid)
-{
-	struct task_struct *owner = 0;
-	__u64 *word;
-
-	if (bpf_core_field_exists(mm->owner))
-		owner = mm->owner;
-	else if (bpf_get_current_task_btf()->mm == mm)
-		owner = bpf_get_current_task_btf();
-	*pid = 0;
-	if (!owner)
-		return true;
-	*pid = owner->tgid;
-	word = mark_word(*pid);
-	return word && *word & mark_bit(*pid);
-}
-
-/* Of an mm that has no entry: is it a target's? One that found no room goes on as ours until it is empty, like one that
- * has an entry. */
-static __always_inline bool is_ours(__u64 mm, __u32 pid)
-{
-	struct target *target = pid ? bpf_map_lookup_elem(&targets, &pid) : 0;
-
-	return (target && target->role == ROLE_PROCESS) || bpf_map_lookup_elem(&refused_mms, &mm);
-}
-
-/* An mm that finds no room is remembered until it is empty, so that it is lost once: its address is used again. */
-static __always_inline void memory_lose(__u64 mm, __u32 member, __u64 units)
-{
-	__u64 *members = bpf_map_lookup_elem(&refused_mms, &mm), with = members ? *members : 0;
-
-	if (!members)
-		lose(LOSS_MEMORY_FULL);
-	with = units ? with | 1ULL << member : with & ~(1ULL << member);
-	if (with)
-		bpf_map_update_elem(&refused_mms, &mm, &with, BPF_ANY);
-	else
-		bpf_map_delete_elem(&refused_mms, &mm);
-}
-
-/* The slot of an mm; with `take`, a free one becomes its own. */
-static __noinline struct memory *memory_slot(__u64 mm, bool take)
-{
-	__u32 first = mm * 0x9e3779b97f4a7c15 >> 40; /* addresses end in zeros: this spreads them */
-
-	ROLLED for (__u32 place = 0; place < MAX_PLACES; place++) {
-		__u32 i = (first + place) & (memory_slots - 1);
-		struct memory *memory = bpf_map_lookup_elem(&memories, &i);
-
-		if (!memory)
-			return 0;
-		if (memory->mm == mm)
-			return memory;
-		if (take && !memory->mm) {
-			__u64 was = __sync_val_compare_and_swap(&memory->mm, 0, mm);
-
-			if (!was || was == mm) /* another CPU was first */
-				return memory;
-		}
-	}
-	return 0;
-}
-
-static __always_inline struct memory *memory_of(__u64 mm)
-{
-	return mm ? memory_slot(mm, false) : 0;
-}
-
-/* Begins the account of an mm, at its first page. */
-static __always_inline struct memory *memory_begin(__u64 mm, __u32 mm_id, __u32 member, __u64 units)
-{
-	struct memory *memory = 0;
-
-	if (!bpf_map_lookup_elem(&refused_mms, &mm)) {
-		if (!units)
-			return 0;
-		memory = memory_slot(mm, true);
-	}
-	if (memory)
-		memory->mm_id = mm_id;
-	else
-		memory_lose(mm, member, units);
-	return memory;
-}
-
-static __always_inline void memory_free(struct memory *memory)
-{
-	memory->mm_id = 0;
-	__builtin_memset(memory->told, 0, sizeof(memory->told));
-	__sync_lock_test_and_set(&memory->mm, 0);
-}
 
 /* Charges growth to the stack of the current thread, or, where that is another process's, to none. */
 static __always_inline void rss_charge(void *ctx, __u32 buffer, __u32 member, __u64 units)
@@ -211,65 +75,6 @@ static __always_inline void rss_move(void *ctx, __u32 buffer, __u32 member, __s6
 	__sync_fetch_and_add(&sums->grown, delta);
 	if (collect_stacks)
 		rss_charge(ctx, buffer, member, delta);
-}
-
-/* What a thread has counted and not handed in, pages. */
-static __always_inline __s64 counted(struct task_struct *task, __u32 member)
-{
-	int pages = 0;
-
-	bpf_core_read(&pages, sizeof(pages), &task->rss_stat.count[member]);
-	return pages;
-}
-
-/* What a thread counts itself, if it is of this session. */
-static __always_inline struct split_rss *split_of(struct task_struct *task)
-{
-	struct split_rss *split = bpf_task_storage_get(&split_rss_counts, task, 0, 0);
-	struct session *session = session_now();
-
-	return split && session && split->epoch == session->epoch ? split : 0;
-}
-
-/* A thread hands in what it has counted itself: what of it is in the gauge already. Known by its being just the
- * change of the mm's counter; a wrong guess lasts until the thread's next page fault. */
-static __always_inline __s64 handed_in(__u32 member, __s64 by)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct split_rss *split = split_of(task);
-	__s64 had;
-
-	if (!split || by != counted(task, member) * page_units)
-		return 0;
-	had = split->pages[member];
-	split->pages[member] = 0;
-	return had * page_units;
-}
-
-static __always_inline bool has_whole_counters(void)
-{
-	return bpf_core_field_exists(((struct mm_struct___whole_counters *)0)->rss_stat.count);
-}
-
-static __always_inline __s64 counter_now(__u64 mm, __u32 member)
-{
-	__s64 pages = 0;
-
-	bpf_core_read(&pages, sizeof(pages), &((struct mm_struct___whole_counters *)mm)->rss_stat.count[member].counter);
-	return pages * page_units;
-}
-
-/* Before Linux 6.2 what is told of a counter is its value when the change was made, and its CPU can have been taken away
- * since: so the counter is read, and once more after it is noted. Whoever notes last has then noted what it is.
- * Gives the change. */
-static __always_inline __s64 counter_follow(struct memory *memory, __u64 mm, __u32 member)
-{
-	__s64 units = counter_now(mm, member), delta = units - __sync_lock_test_and_set(&memory->units[member], units);
-	__s64 again = counter_now(mm, member);
-
-	if (again != units && __sync_val_compare_and_swap(&memory->units[member], units, again) == units)
-		delta += again - units;
-	return delta;
 }
 
 /* A counter of one of our mms was told to have this value. It is absolute: what two CPUs tell at once in the wrong
