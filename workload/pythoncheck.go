@@ -155,7 +155,8 @@ func probePython(ctx context.Context, interpreter string, credential *syscall.Cr
 	output, noise := new(extract), new(extract)
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = Environ(), output, noise, outputGrace
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-	if err := cmd.Run(); err != nil {
+	// What else has the output open, a process that an import left or one that is between fork and exec, is not waited for.
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

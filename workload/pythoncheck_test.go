@@ -31,12 +31,14 @@ func TestCheckPython(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const complete = `{"version": "3.13.1", "versions": ["requests 2.32.3", "gevent 25.1"]}`
 	says := func(json string) string { return "#!/bin/sh\necho 'noise of an import'\necho '" + json + "'\n" }
 	for _, c := range []struct {
 		name, interpreter string
 		reason, advice    string // with PYTHON for the path; no reason: it can run
 	}{
-		{"complete", says(`{"version": "3.13.1", "versions": ["requests 2.32.3", "gevent 25.1"]}`), "", ""},
+		{"leaves a process", "#!/bin/sh\nsleep 5 &\necho '" + complete + "'\n", "", ""},
+		{"complete", says(complete), "", ""},
 		{"old", says(`{"version": "3.7.3", "old": true}`), "PYTHON is Python 3.7.3, and 3.9 or newer is needed", "name another interpreter by --python"},
 		{"missing", says(`{"version": "3.13.1", "module": "gevent", "missing": true}`), "PYTHON has no gevent", "PYTHON -m pip install requests gevent"},
 		{"broken", says(`{"version": "3.13.1", "module": "gevent", "error": "ImportError: libev.so.4: cannot open"}`),
