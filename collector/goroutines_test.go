@@ -23,6 +23,7 @@ type goProgram struct {
 	probes     *bpf.Probes
 	names      *symbols.Process
 	goroutines *goroutines
+	before     map[bpf.WeightKey]bpf.Weight // charged when they began to be watched
 }
 
 // startGoProgram starts a build and has its goroutines watched.
@@ -36,6 +37,11 @@ func startGoProgram(t testing.TB, options bpf.Options, binary string, args ...st
 	if p.goroutines == nil {
 		t.Fatal("not a Go program")
 	}
+	_, weights, err := p.probes.Stacks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.before = maps.Clone(weights)
 	return p
 }
 
@@ -95,7 +101,7 @@ type charged struct {
 	bpf.Weight
 }
 
-// weights gives all that was charged.
+// weights gives all that was charged since the goroutines are watched: a program that is slow to start makes threads before.
 func (p *goProgram) weights() []charged {
 	p.t.Helper()
 	if err := p.names.Refresh(); err != nil {
@@ -110,6 +116,9 @@ func (p *goProgram) weights() []charged {
 	}
 	var all []charged
 	for key, weight := range weights {
+		if weight == p.before[key] {
+			continue
+		}
 		one := charged{kind: key.Kind, goroutine: p.goroutines.of(key), Weight: weight}
 		frames, _ := p.names.Stack(stacks[key.Stack].User)
 		for _, f := range frames {
