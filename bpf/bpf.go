@@ -41,7 +41,7 @@ type Options struct {
 	Targets     uint32 // processes at once; default 4,096
 	Connections uint32 // open TCP connections at once, fewer where their numbers meet; default 24,576
 	Datagrams   uint32 // UDP and unix sockets, the least recently used makes room; default 8,192
-	Listeners   uint32 // listening TCP ports; default 1,024
+	Listeners   uint32 // listening TCP sockets, 65,535 at most; default 1,024
 	Memories    uint32 // processes whose memory is counted, at once, rounded down to a power of two; default 4,096
 	RingBytes   uint32 // default 4 MiB
 	StackCount  uint32 // distinct stacks between two calls of DrainStacks; default 8,192, about 2 kB each
@@ -76,7 +76,8 @@ func (o Options) sizes() map[string]uint32 {
 		sockMapConnections:         slots,
 		sockMapConnectionsOverflow: overflow,
 		sockMapDatagrams:           o.Datagrams,
-		sockMapListeners:           o.Listeners,
+		sockMapListeners:           min(o.Listeners, 65_535),
+		sockMapUnixRequests:        o.Datagrams,
 		memoryMapMemories:          o.memorySlots(),
 		sockMapEvents:              o.RingBytes,
 		sockMapStacks:              o.StackCount,
@@ -86,7 +87,7 @@ func (o Options) sizes() map[string]uint32 {
 		schedMapWakers:             o.wakerSlots(),
 	}
 	if !o.Stacks {
-		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapWeightsOverflow, sockMapRequests, sockMapGoroutines} {
+		for _, name := range []string{sockMapStacks, sockMapWeights, sockMapWeightsOverflow, sockMapRequests, sockMapUnixRequests, sockMapGoroutines} {
 			sizes[name] = 1
 		}
 	}

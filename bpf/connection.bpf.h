@@ -47,13 +47,22 @@ struct {
 	__type(value, __u8);
 } refused SEC(".maps");
 
-/* TCP port on which a target listens: a socket with this local port was accepted. */
+/* cookie of a listening socket of a target → its TCP port. When it is closed it has none any more, and its process may be
+ * no target any more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__type(key, __u16);
-	__type(value, __u8);
+	__type(key, __u64);
+	__type(value, __u16);
 } listeners SEC(".maps");
+
+/* 0 → the ports of those: a socket with such a local port was accepted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct listening);
+} listening SEC(".maps");
 
 /* enum transport → sums. Only sums: what crosses CPUs is not here. Of TCP only what no connection's account has:
  * two atomic adds less at each event. */
@@ -125,13 +134,36 @@ static __always_inline __u8 unix_side(struct sock *sk)
 	return here ? SIDE_SERVER : SIDE_CLIENT;
 }
 
+static __always_inline __u64 *listening_at(__u16 port)
+{
+	__u32 zero = 0;
+	struct listening *all = bpf_map_lookup_elem(&listening, &zero);
+
+	return all ? &all->ports[port / 4] : 0;
+}
+
+static __always_inline bool is_listening(__u16 port)
+{
+	__u64 *four = listening_at(port);
+
+	return four && (__u16)(*four >> port % 4 * 16);
+}
+
+static __always_inline void listening_add(__u16 port, __s64 by)
+{
+	__u64 *four = listening_at(port);
+
+	if (four)
+		__sync_fetch_and_add(four, by << port % 4 * 16);
+}
+
 static __always_inline __u8 side_of(struct sock *sk, __u32 transport)
 {
 	__u16 port = sk->__sk_common.skc_num;
 
 	if (transport == TRANSPORT_UNIX)
 		return unix_side(sk);
-	if (transport == TRANSPORT_TCP && bpf_map_lookup_elem(&listeners, &port))
+	if (transport == TRANSPORT_TCP && is_listening(port))
 		return SIDE_SERVER;
 	return SIDE_UNKNOWN;
 }
@@ -181,31 +213,48 @@ static __always_inline void slot_free(struct connection *slot)
 	__sync_lock_test_and_set(&slot->cookie, 0); /* last */
 }
 
-static __always_inline struct connection *connection_begin(struct sock *sk, __u64 cookie, __u32 transport, __u8 side,
-							   __u64 now)
+static const struct connection no_connection; /* not on the stack, of which before Linux 6.3 nothing is left */
+
+/* The account of a socket that has no slot, made where there is none; 0 and counted where there is no room. */
+static __always_inline struct connection *connection_in_table(__u64 cookie, __u32 transport, bool *made)
 {
 	void *map = transport == TRANSPORT_TCP ? (void *)&connections_overflow : (void *)&datagrams;
-	struct connection new = { .cookie = cookie }, *found;
+	struct connection *found;
 	__u8 one = 1;
 
-	if (!cookie || bpf_map_lookup_elem(&refused, &cookie))
-		return 0; /* counted as lost: it stays so when room is made */
-	found = transport == TRANSPORT_TCP ? slot_take(cookie) : 0;
-	if (found) {
-		connection_fill(found, sk, transport, side, now);
-		count_opened(transport);
-		return found;
-	}
-	connection_fill(&new, sk, transport, side, now);
-	if (!bpf_map_update_elem(map, &cookie, &new, BPF_NOEXIST)) {
-		count_opened(transport);
-		return bpf_map_lookup_elem(map, &cookie);
-	}
-	found = bpf_map_lookup_elem(map, &cookie); /* another CPU was first */
-	if (!found && !bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST)) {
+	*made = !bpf_map_update_elem(map, &cookie, &no_connection, BPF_NOEXIST);
+	found = bpf_map_lookup_elem(map, &cookie); /* where it is not made, another CPU was first */
+	if (found)
+		found->cookie = cookie;
+	else if (!*made && !bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST)) {
 		lose(LOSS_CONNECTIONS);
 		count_opened(transport);
 	}
+	return found;
+}
+
+static __always_inline struct connection *connection_begin(struct sock *sk, __u64 cookie, __u32 transport, __u8 side,
+							   __u64 now)
+{
+	struct connection *found = 0;
+	bool made = true;
+
+	if (!cookie || bpf_map_lookup_elem(&refused, &cookie))
+		return 0; /* counted as lost: it stays so when room is made */
+	if (transport == TRANSPORT_TCP) {
+		found = slot_take(cookie);
+		if (!found) {
+			found = connection_find(cookie);
+			if (found)
+				return found; /* another CPU was first */
+		}
+	}
+	if (!found)
+		found = connection_in_table(cookie, transport, &made);
+	if (made)
+		count_opened(transport);
+	if (made && found)
+		connection_fill(found, sk, transport, side, now);
 	return found;
 }
 
@@ -274,28 +323,38 @@ static __always_inline void connection_left(struct sock *sk)
 		awaiting_end(connection, false, bpf_ktime_get_ns());
 }
 
-static __always_inline void connection_closed(struct sock *sk, int old)
+static __always_inline void listener_opened(struct sock *sk)
+{
+	__u64 cookie = cookie_of(sk);
+	__u16 port = sk->__sk_common.skc_num;
+
+	if (bpf_map_update_elem(&listeners, &cookie, &port, BPF_NOEXIST))
+		lose(LOSS_LISTENERS);
+	else
+		listening_add(port, 1);
+}
+
+static __always_inline void listener_closed(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	__u16 *port = bpf_map_lookup_elem(&listeners, &cookie);
+
+	if (!port)
+		return;
+	listening_add(*port, -1);
+	bpf_map_delete_elem(&listeners, &cookie);
+}
+
+static __always_inline void connection_closed(struct sock *sk)
 {
 	__u64 cookie = cookie_of(sk), now;
 	struct connection *connection = connection_find(cookie);
-	__u16 port = sk->__sk_common.skc_num;
 
-	if (old == TCP_LISTEN && current_is_target())
-		bpf_map_delete_elem(&listeners, &port);
 	if (!connection || connection->close_ns)
 		return;
 	now = bpf_ktime_get_ns();
 	connection->close_ns = now;
 	awaiting_end(connection, false, now);
-}
-
-static __always_inline void connection_listening(struct sock *sk)
-{
-	__u16 port = sk->__sk_common.skc_num;
-	__u8 one = 1;
-
-	if (bpf_map_update_elem(&listeners, &port, &one, BPF_ANY))
-		lose(LOSS_LISTENERS);
 }
 
 static __always_inline void flow_fold(struct flow *into, const struct carried *carried, __u64 errors)

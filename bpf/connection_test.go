@@ -197,3 +197,72 @@ func TestConnectionsAreSeenWhole(t *testing.T) {
 	}
 	w.noLoss()
 }
+
+// A port is a listener's from listen(2) until the socket is gone, whether a program closes it or ends.
+func TestListenersEnd(t *testing.T) {
+	const listeners = 23
+	for _, end := range []string{"closed", "left"} {
+		t.Run(end, func(t *testing.T) {
+			w := watch(t, Options{}, "listen", fmt.Sprint(listeners), end)
+			w.Say("go")
+			w.Decode(new(any))
+			if sockets, ports := w.listening(); sockets != listeners || ports != listeners {
+				t.Errorf("%d sockets listen at %d ports, want %d", sockets, ports, listeners)
+			}
+			w.finish()
+			if sockets, ports := w.listening(); sockets != 0 || ports != 0 {
+				t.Errorf("%d sockets listen at %d ports after their end", sockets, ports)
+			}
+			w.noLoss()
+		})
+	}
+}
+
+// listening counts what is known of listeners: sockets, and ports as often as one listens there.
+func (w *watched) listening() (sockets, ports int) {
+	w.t.Helper()
+	sock := w.probes.objects[ObjectSock]
+	known, err := values[uint64, uint16](sock.Maps[sockMapListeners])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var all sockListening
+	if err := sock.Maps[sockMapListening].Lookup(uint32(0), &all); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, four := range all.Ports {
+		for ; four > 0; four >>= 16 {
+			ports += int(uint16(four))
+		}
+	}
+	return len(known), ports
+}
+
+// A receive of no bytes is not the end of the stream, and so not the end of the wait.
+func TestReceiveOfNoBytes(t *testing.T) {
+	s := serve(t, "tcp4", "127.0.0.1:0")
+	go func() {
+		c := <-s.accepted
+		if _, err := io.ReadFull(c, make([]byte, len("question"))); err == nil {
+			io.WriteString(c, "answer")
+		}
+	}()
+	w := watch(t, Options{}, "glance", s.listener.Addr().String())
+	w.Say("go")
+	w.Decode(new(any))
+	if c := w.connections(); len(c) != 1 || c[0].Replies != 1 || c[0].Recv.Calls != 2 {
+		t.Errorf("connections %+v, want one with a reply in two calls", c)
+	}
+	w.noLoss()
+}
+
+// A call that a signal made the kernel begin anew is one call, and no error.
+func TestRestartedCallIsOne(t *testing.T) {
+	w := watch(t, Options{}, "restart", "5")
+	w.Say("go")
+	w.Decode(new(any))
+	if got := w.totals(TransportTCP).Recv; got != (sockFlow{Bytes: 1, Calls: 1}) {
+		t.Errorf("received %+v, want one byte in one call", got)
+	}
+	w.noLoss()
+}

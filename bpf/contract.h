@@ -28,7 +28,7 @@ enum loss {
 	LOSS_TARGETS,         /* processes: the table of targets was full */
 	LOSS_THREADS,         /* threads, or calls of theirs: no task storage was to be had */
 	LOSS_CONNECTIONS,     /* connections: the table was full */
-	LOSS_LISTENERS,       /* listening ports: the table was full */
+	LOSS_LISTENERS,       /* listening sockets: the table was full */
 	LOSS_CURVE,           /* gauge changes: no room on the time axis, or too much contention */
 	LOSS_STACK_READ,      /* stacks: the thread has no registers of user mode */
 	LOSS_STACK_FULL,      /* stacks: the table was full */
@@ -45,6 +45,7 @@ enum loss {
 	LOSS_MEMORY_SPLIT,    /* page faults: no task storage was to be had for what the thread counts itself */
 	LOSS_GOROUTINE_READ,  /* stacks: the memory that tells the goroutine could not be read */
 	LOSS_GOROUTINES,      /* goroutines, or attempts to note one: the table was full */
+	LOSS_MULTIPATH,       /* calls on Multipath TCP sockets, which nothing here follows */
 	LOSS_MAX,
 };
 
@@ -333,6 +334,12 @@ struct connection {
 	__u32 _pad;
 };
 
+/* Value of `listening`: on how many sockets targets listen at a TCP port, 16 bits each. */
+#define LISTENING 16384
+struct listening {
+	__u64 ports[LISTENING]; /* four in each, the lowest first */
+};
+
 enum event_kind {
 	EVENT_THREAD_GONE = 1,
 	EVENT_CONNECTION_GONE,
@@ -377,6 +384,7 @@ union event {
  * bytes, 0: this version has no such field (in both structs that is another field's). */
 struct go_runtime {
 	__u64 mm;        /* address of the memory that it is true of, 0: of the one that is seen first. Written by the kernel side */
+	__u64 exec_id;   /* and the program's self_exec_id: the address may be that of a later program's memory again */
 	__s64 tls;       /* of the thread's g, from the thread pointer */
 	__u32 g_m;       /* of the fields of runtime.g */
 	__u32 g_goid;
@@ -412,7 +420,8 @@ struct noted {
 };
 
 _Static_assert(sizeof(struct noted) == 8 * NOTED, "noted");
-_Static_assert(sizeof(struct go_runtime) == 48, "go_runtime");
+_Static_assert(sizeof(struct go_runtime) == 56, "go_runtime");
+_Static_assert(sizeof(struct listening) == 8 * LISTENING, "listening");
 _Static_assert(sizeof(struct goroutine_key) == 16, "goroutine_key");
 _Static_assert(sizeof(struct goroutine) == 24, "goroutine");
 

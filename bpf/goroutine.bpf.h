@@ -28,9 +28,11 @@ static __always_inline struct go_runtime *runtime_of(struct task_struct *task)
 	runtime = bpf_map_lookup_elem(&runtimes, &slot);
 	if (!runtime || runtime->pid != pid)
 		return 0;
-	if (!runtime->mm)
+	if (!runtime->mm) {
+		runtime->exec_id = task->self_exec_id;
 		runtime->mm = mm;
-	return runtime->mm == mm ? runtime : 0;
+	}
+	return runtime->mm == mm && runtime->exec_id == task->self_exec_id ? runtime : 0;
 }
 
 /* The process is gone: its pid may be another's soon. */

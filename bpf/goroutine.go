@@ -9,7 +9,7 @@ func (p *Probes) SetRuntime(pid int, r GoRuntime) error {
 	if p.tables == nil {
 		return nil
 	}
-	r.Mm = 0
+	r.Mm, r.ExecId = 0, 0
 	runtimes := p.shared[taskMapRuntimes]
 	r.Pid = uint32(pid)
 	if err := runtimes.Put(r.Pid%runtimes.MaxEntries(), r); err != nil {

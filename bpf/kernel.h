@@ -15,12 +15,15 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
+#define SOCK_SEQPACKET 5
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define IPPROTO_MPTCP 262
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
 #define EAGAIN 11
 #define EEXIST 17
+#define ERESTARTSYS 512 /* include/linux/errno.h: from here on, a program does not see them */
 
 /* include/net/tcp_states.h */
 enum {
@@ -36,6 +39,7 @@ enum {
 #define RCV_SHUTDOWN 1
 
 /* include/linux/sched.h */
+#define TASK_INTERRUPTIBLE 0x1
 #define TASK_STOPPED_OR_TRACED (0x4 | 0x8)
 #define TASK_DEAD 0x80
 #define PF_EXITING 0x4
@@ -159,6 +163,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct mm_struct *mm;
+	__u64 self_exec_id; /* how often it has exec'd, its forebears included; 64 bits since 5.6 */
 	struct task_rss_stat rss_stat;
 	struct signal_struct *signal;
 	unsigned long nvcsw;  /* voluntary context switches */

@@ -111,11 +111,26 @@ func TestLossOfTargets(t *testing.T) {
 }
 
 func TestLossOfListeners(t *testing.T) {
-	w := watch(t, Options{Listeners: 1}, "listen", "3")
+	w := watch(t, Options{Listeners: 1}, "listen", "3", "closed")
 	w.Say("go")
 	w.Decode(new(any))
 	if lost := w.lost("listeners_full"); lost != 2 {
 		t.Errorf("%d lost, want 2", lost)
+	}
+}
+
+// What weft does not follow it does not pass over in silence.
+func TestMultipathIsLost(t *testing.T) {
+	const times = 23
+	w := watch(t, Options{}, "multipath", fmt.Sprint(times))
+	w.Say("go")
+	var said string
+	w.Decode(&said)
+	if said != "done" {
+		t.Skipf("Multipath TCP is %s by this kernel", said)
+	}
+	if lost := w.lost("multipath_tcp"); lost != 2*times {
+		t.Errorf("%d calls lost, want %d", lost, 2*times)
 	}
 }
 

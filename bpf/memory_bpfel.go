@@ -52,6 +52,7 @@ const (
 type memoryGoRuntime struct {
 	_         structs.HostLayout
 	Mm        uint64
+	ExecId    uint64
 	Tls       int64
 	G_m       uint32
 	G_goid    uint32
@@ -102,7 +103,8 @@ const (
 	memoryLossLOSS_MEMORY_SPLIT    memoryLoss = 19
 	memoryLossLOSS_GOROUTINE_READ  memoryLoss = 20
 	memoryLossLOSS_GOROUTINES      memoryLoss = 21
-	memoryLossLOSS_MAX             memoryLoss = 22
+	memoryLossLOSS_MULTIPATH       memoryLoss = 22
+	memoryLossLOSS_MAX             memoryLoss = 23
 )
 
 type memoryMarks struct {

@@ -16,7 +16,7 @@ int sample(void *ctx)
 	struct session *session = session_now();
 	struct weight one = { .count = 1 };
 
-	if (!session || !session->gate_ns || !is_target(task->tgid))
+	if (!session || !session->gate_ns || !thread_of(task))
 		return 0;
 	stack_charge(ctx, task, 0, STACK_CPU, &one);
 	return 0;

@@ -52,6 +52,7 @@ const (
 type oncpuGoRuntime struct {
 	_         structs.HostLayout
 	Mm        uint64
+	ExecId    uint64
 	Tls       int64
 	G_m       uint32
 	G_goid    uint32
@@ -102,7 +103,8 @@ const (
 	oncpuLossLOSS_MEMORY_SPLIT    oncpuLoss = 19
 	oncpuLossLOSS_GOROUTINE_READ  oncpuLoss = 20
 	oncpuLossLOSS_GOROUTINES      oncpuLoss = 21
-	oncpuLossLOSS_MAX             oncpuLoss = 22
+	oncpuLossLOSS_MULTIPATH       oncpuLoss = 22
+	oncpuLossLOSS_MAX             oncpuLoss = 23
 )
 
 type oncpuMarks struct {

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -58,9 +59,8 @@ func (p *Probes) Connections() ([]Connection, error) {
 	if sock == nil {
 		return nil, nil
 	}
-	all, err := slots(sock.Maps[sockMapConnections], func(c *Connection) bool {
-		return c.Cookie != 0 && c.Transport != sockTransportTRANSPORT_NONE // that one is being made
-	})
+	made := func(c *Connection) bool { return c.Cookie != 0 && c.Transport != sockTransportTRANSPORT_NONE }
+	all, err := slots(sock.Maps[sockMapConnections], made)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", sockMapConnections, err)
 	}
@@ -70,7 +70,9 @@ func (p *Probes) Connections() ([]Connection, error) {
 			return nil, fmt.Errorf("map %s: %w", name, err)
 		}
 		for _, c := range connections {
-			all = append(all, c)
+			if made(&c) {
+				all = append(all, c)
+			}
 		}
 	}
 	return all, nil
@@ -215,18 +217,25 @@ var lossCauses = []struct {
 	{taskLossLOSS_MEMORY_SPLIT, "memory_split", "page faults are in resident memory only when their thread hands them in: it is less exact, as its bound says"},
 	{taskLossLOSS_GOROUTINE_READ, "goroutine_unreadable", "stacks of Go programs stand without their goroutine, or its function"},
 	{taskLossLOSS_GOROUTINES, "goroutines_full", "stacks stand without their goroutine's function: its goid alone is known"},
+	{taskLossLOSS_MULTIPATH, "multipath_tcp", "calls on Multipath TCP sockets, whose bytes are in no figure"},
 }
 
-// values reads a hash map whole. Entries that come or go meanwhile may be missed or not.
-func values[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
+// values gives the values of a hash map. Entries that come or go meanwhile may be missed or not.
+func values[K comparable, V any](m *ebpf.Map) ([]V, error) {
 	var (
-		key   K
-		value V
-		all   = map[K]V{}
-		iter  = m.Iterate()
+		all    []V
+		cursor ebpf.MapBatchCursor
+		keys   = make([]K, readAtOnce)
+		values = make([]V, readAtOnce)
 	)
-	for iter.Next(&key, &value) {
-		all[key] = value
+	for {
+		n, err := m.BatchLookup(&cursor, keys, values, nil)
+		all = append(all, values[:n]...)
+		if errors.Is(err, ebpf.ErrKeyNotExist) { // that was the last of them
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return all, iter.Err()
 }

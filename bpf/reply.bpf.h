@@ -15,14 +15,28 @@ struct {
 	__type(value, struct weight_key);
 } requests SEC(".maps");
 
+/* The same of unix sockets, which age out as their accounts do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct weight_key);
+} unix_requests SEC(".maps");
+
+static __always_inline void *requests_of(const struct connection *connection)
+{
+	return connection->transport == TRANSPORT_UNIX ? (void *)&unix_requests : (void *)&requests;
+}
+
 /* Remembers the stack of the last send, or of a server's last receive. */
 static __always_inline void request_from(struct connection *connection, const struct weight_key *key)
 {
-	struct weight_key *last = bpf_map_lookup_elem(&requests, &connection->cookie);
+	void *map = requests_of(connection);
+	struct weight_key *last = bpf_map_lookup_elem(map, &connection->cookie);
 
 	if (last)
 		*last = *key;
-	else if (bpf_map_update_elem(&requests, &connection->cookie, key, BPF_ANY))
+	else if (bpf_map_update_elem(map, &connection->cookie, key, BPF_ANY))
 		lose(LOSS_REQUESTS);
 }
 
@@ -37,7 +51,7 @@ static const struct weight_key nobody[] = {
  * room on the stack before Linux 6.3: of two ends at once, each of its own piece, one may be taken for the other. */
 static __noinline void charge_wait(struct connection *connection, __u64 ns, enum awaited how)
 {
-	struct weight_key *last = bpf_map_lookup_elem(&requests, &connection->cookie);
+	struct weight_key *last = bpf_map_lookup_elem(requests_of(connection), &connection->cookie);
 	struct weight by = { .count = how == AWAITED_REPLY, .amount = ns };
 
 	if (last)
@@ -125,9 +139,15 @@ static __always_inline void connection_sent(struct connection *connection, struc
 		awaiting_end(connection, true, now);
 }
 
+/* A receive of 0 bytes is the end of the stream, or was asked for no more: some wait for data in this way. */
+static __always_inline bool is_end(struct sock *sk)
+{
+	return sk->sk_shutdown & RCV_SHUTDOWN || sk->__sk_common.skc_state == TCP_CLOSE;
+}
+
 static __always_inline void connection_received(struct connection *connection, struct sock *sk, int ret, __u64 now)
 {
-	if (ret < 0)
+	if (ret < 0 || (!ret && !is_end(sk)))
 		return;
 	if (connection->side == SIDE_CLIENT) {
 		if (ret > 0)

@@ -55,13 +55,28 @@ static __always_inline void ran(struct thread_time *time, struct task_struct *ta
 		time->newidle_ns += own - charged < MAX_NEWIDLE ? own - charged : MAX_NEWIDLE;
 }
 
+/* The waits whose system calls have one place to sleep in from which a signal wakes. Their other sleeps, for a lock or
+ * a page, end when they end. Where a socket or a pipe is waited for depends on what it is. */
+#define ONE_SLEEP                                                                                                \
+	(1 << ACTIVITY_EPOLL | 1 << ACTIVITY_POLL | 1 << ACTIVITY_SELECT | 1 << ACTIVITY_FUTEX | 1 << ACTIVITY_SLEEP | \
+	 1 << ACTIVITY_CHILD_WAIT)
+
+/* The hook's number for stack_path. */
+static __always_inline __u32 hook_of(__u32 activity, __u32 state)
+{
+	if (activity == ACTIVITY_RUNNABLE || (ONE_SLEEP >> activity & 1 && state & TASK_INTERRUPTIBLE))
+		return 1 + activity;
+	return WALKED;
+}
+
 /* Remembers where the thread leaves the CPU: what follows is charged to that. */
-static __always_inline void off_begin(void *ctx, struct thread_time *time, struct task_struct *task, __u32 activity)
+static __always_inline void off_begin(void *ctx, struct thread_time *time, struct task_struct *task, __u32 activity,
+				      __u32 state)
 {
 	off_charge(time); /* it has not been seen to come on the CPU */
 	if (activity == ACTIVITY_NONE)
 		return;
-	key_take(&time->off, ctx, task, activity == ACTIVITY_RUNNABLE ? 1 : WALKED, 0, STACK_OFFCPU, activity);
+	key_take(&time->off, ctx, task, hook_of(activity, state), 0, STACK_OFFCPU, activity);
 }
 
 /* `preempt` decides: a thread that is preempted on its way to sleep has a state already, and is ready all the same.
@@ -87,7 +102,7 @@ static __always_inline void leave_cpu(void *ctx, struct thread_time *time, const
 		ran(time, task, activity != ACTIVITY_RUNNABLE, steal, now);
 	go_on(time, session, activity, now);
 	if (collect_stacks)
-		off_begin(ctx, time, task, activity);
+		off_begin(ctx, time, task, activity, state);
 	time->clock_at = queue->clock;
 	time->exec_at = task->se.sum_exec_runtime;
 	time->delay_at = task->sched_info.run_delay;

@@ -85,6 +85,7 @@ const (
 type schedGoRuntime struct {
 	_         structs.HostLayout
 	Mm        uint64
+	ExecId    uint64
 	Tls       int64
 	G_m       uint32
 	G_goid    uint32
@@ -141,7 +142,8 @@ const (
 	schedLossLOSS_MEMORY_SPLIT    schedLoss = 19
 	schedLossLOSS_GOROUTINE_READ  schedLoss = 20
 	schedLossLOSS_GOROUTINES      schedLoss = 21
-	schedLossLOSS_MAX             schedLoss = 22
+	schedLossLOSS_MULTIPATH       schedLoss = 22
+	schedLossLOSS_MAX             schedLoss = 23
 )
 
 type schedMarks struct {

@@ -56,9 +56,12 @@ func (p *Probes) clear() error {
 	}
 	if sock := p.objects[ObjectSock]; sock != nil {
 		errs = append(errs, clearSlots[Connection](sock.Maps[sockMapConnections]))
-		for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners, sockMapRequests} {
+		for _, name := range []string{
+			sockMapConnectionsOverflow, sockMapDatagrams, sockMapRefused, sockMapListeners, sockMapRequests, sockMapUnixRequests,
+		} {
 			errs = append(errs, empty(sock.Maps[name]))
 		}
+		errs = append(errs, sock.Maps[sockMapListening].Put(uint32(0), &sockListening{}))
 		cpus := ebpf.MustPossibleCPU()
 		for _, transport := range []Transport{TransportTCP, TransportUDP, TransportUnix} {
 			errs = append(errs, sock.Maps[sockMapTotalsByTransport].Put(transport, make([]Totals, cpus)))

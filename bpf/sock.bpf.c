@@ -74,11 +74,17 @@ static __always_inline int transferred(void *ctx, struct thread *thread, struct 
 	if (!sk)
 		return 0;
 	transport = transport_of(sk);
-	if (transport == TRANSPORT_NONE)
+	if (transport == TRANSPORT_NONE && sk->sk_protocol == IPPROTO_MPTCP)
+		lose(LOSS_MULTIPATH);
+	if (transport == TRANSPORT_NONE || ret <= -ERESTARTSYS) /* a call that begins anew after a signal is yet to come */
 		return 0;
 	now = ret < 0 ? 0 : bpf_ktime_get_ns(); /* a call that moved nothing needs no time, and many would block */
 	if (thread)
 		count_thread(thread, send, ret);
+	if (ret == -EAGAIN) { /* in no account but these */
+		count_total(transport, send, ret);
+		return 0;
+	}
 	connection = connection_of(sk, transport, now);
 	if (is_question(connection, send, ret))
 		awaiting_go_on(connection, now);
@@ -92,7 +98,7 @@ static __always_inline int transferred(void *ctx, struct thread *thread, struct 
 			connection_received(connection, sk, ret, now);
 	}
 	/* A TCP connection's account is never lost without having been added to the totals: see connection_gone. */
-	if (!connection || transport != TRANSPORT_TCP || ret == -EAGAIN)
+	if (!connection || transport != TRANSPORT_TCP)
 		count_total(transport, send, ret);
 	return 0;
 }
@@ -141,39 +147,48 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 
 /* Before 6.3: each family's own function. sock_sendmsg itself is inlined into sock_write_iter there, so that
  * write(2) would not be seen. */
-#define SENDMSG(name, buffer)                                                                  \
+#define SENDMSG_UNLESS(name, buffer, other)                                                    \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int ret)               \
 	{                                                                                      \
-		return transferred_by_process(ctx, sock->sk, ret, true, buffer);                    \
+		if (other)                                                                     \
+			return 0;                                                              \
+		return transferred_by_process(ctx, sock->sk, ret, true, buffer);               \
 	}
 
 #define SENDPAGE(name, buffer)                                                                 \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *page, int at, size_t n, int f, long ret) \
 	{                                                                                      \
-		return transferred_by_process(ctx, sock->sk, ret, true, buffer);                    \
+		return transferred_by_process(ctx, sock->sk, ret, true, buffer);               \
 	}
 
-#define RECVMSG(name, buffer)                                                                  \
+#define RECVMSG_UNLESS(name, buffer, other)                                                    \
 	SEC("fexit/" #name)                                                                    \
 	int BPF_PROG(name, struct socket *sock, void *msg, size_t size, int flags, int ret)    \
 	{                                                                                      \
-		return flags & MSG_NO_DATA ? 0                                                 \
-					   : transferred_by_process(ctx, sock->sk, ret, false, buffer); \
+		if (flags & MSG_NO_DATA || (other))                                            \
+			return 0;                                                              \
+		return transferred_by_process(ctx, sock->sk, ret, false, buffer);              \
 	}
+
+#define SENDMSG(name, buffer) SENDMSG_UNLESS(name, buffer, false)
+#define RECVMSG(name, buffer) RECVMSG_UNLESS(name, buffer, false)
+
+/* Their own functions call those of datagrams, unless the compiler has put these into them. */
+#define IS_SEQPACKET (sock->sk->sk_type == SOCK_SEQPACKET)
 
 SENDMSG(inet_sendmsg, 2)
 SENDMSG(inet6_sendmsg, 3)
 SENDMSG(unix_stream_sendmsg, 4)
-SENDMSG(unix_dgram_sendmsg, 5)
+SENDMSG_UNLESS(unix_dgram_sendmsg, 5, IS_SEQPACKET)
 SENDMSG(unix_seqpacket_sendmsg, 6)
 SENDPAGE(inet_sendpage, 7)
 SENDPAGE(unix_stream_sendpage, 8)
 RECVMSG(inet_recvmsg, 9)
 RECVMSG(inet6_recvmsg, 10)
 RECVMSG(unix_stream_recvmsg, 11)
-RECVMSG(unix_dgram_recvmsg, 12)
+RECVMSG_UNLESS(unix_dgram_recvmsg, 12, IS_SEQPACKET)
 RECVMSG(unix_seqpacket_recvmsg, 13)
 
 static __always_inline int state_set(struct sock *sk, int old, int new)
@@ -182,8 +197,10 @@ static __always_inline int state_set(struct sock *sk, int old, int new)
 		return 0;
 	if (new == TCP_ESTABLISHED)
 		connection_established(sk);
+	else if (new == TCP_CLOSE && old == TCP_LISTEN)
+		listener_closed(sk);
 	else if (new == TCP_CLOSE)
-		connection_closed(sk, old);
+		connection_closed(sk);
 	else if ((new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) && sk->sk_shutdown & RCV_SHUTDOWN)
 		connection_left(sk);
 	return 0;
@@ -196,7 +213,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old, int new)
 	if (new == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP && current_is_target())
 		connection_connecting(sk);
 	else if (new == TCP_LISTEN && sk->sk_protocol == IPPROTO_TCP && current_is_target())
-		connection_listening(sk);
+		listener_opened(sk);
 	return state_set(sk, old, new);
 }
 

@@ -124,6 +124,7 @@ const (
 type sockGoRuntime struct {
 	_         structs.HostLayout
 	Mm        uint64
+	ExecId    uint64
 	Tls       int64
 	G_m       uint32
 	G_goid    uint32
@@ -147,6 +148,11 @@ type sockGoroutineKey struct {
 	Goid uint64
 	Pid  uint32
 	Pad  uint32
+}
+
+type sockListening struct {
+	_     structs.HostLayout
+	Ports [16384]uint64
 }
 
 type sockLoss uint32
@@ -174,7 +180,8 @@ const (
 	sockLossLOSS_MEMORY_SPLIT    sockLoss = 19
 	sockLossLOSS_GOROUTINE_READ  sockLoss = 20
 	sockLossLOSS_GOROUTINES      sockLoss = 21
-	sockLossLOSS_MAX             sockLoss = 22
+	sockLossLOSS_MULTIPATH       sockLoss = 22
+	sockLossLOSS_MAX             sockLoss = 23
 )
 
 type sockMarks struct {
@@ -284,6 +291,7 @@ const (
 	sockMapGauges                = "gauges"
 	sockMapGoroutines            = "goroutines"
 	sockMapListeners             = "listeners"
+	sockMapListening             = "listening"
 	sockMapLosses                = "losses"
 	sockMapMarks                 = "marks"
 	sockMapNoted                 = "noted"
@@ -296,6 +304,7 @@ const (
 	sockMapTargets               = "targets"
 	sockMapThreads               = "threads"
 	sockMapTotalsByTransport     = "totals_by_transport"
+	sockMapUnixRequests          = "unix_requests"
 	sockMapWeights               = "weights"
 	sockMapWeightsOverflow       = "weights_overflow"
 	sockMapWindows               = "windows"
@@ -396,6 +405,7 @@ type sockMapSpecs struct {
 	Gauges              *ebpf.MapSpec `ebpf:"gauges"`
 	Goroutines          *ebpf.MapSpec `ebpf:"goroutines"`
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
+	Listening           *ebpf.MapSpec `ebpf:"listening"`
 	Losses              *ebpf.MapSpec `ebpf:"losses"`
 	Marks               *ebpf.MapSpec `ebpf:"marks"`
 	Noted               *ebpf.MapSpec `ebpf:"noted"`
@@ -408,6 +418,7 @@ type sockMapSpecs struct {
 	Targets             *ebpf.MapSpec `ebpf:"targets"`
 	Threads             *ebpf.MapSpec `ebpf:"threads"`
 	TotalsByTransport   *ebpf.MapSpec `ebpf:"totals_by_transport"`
+	UnixRequests        *ebpf.MapSpec `ebpf:"unix_requests"`
 	Weights             *ebpf.MapSpec `ebpf:"weights"`
 	WeightsOverflow     *ebpf.MapSpec `ebpf:"weights_overflow"`
 	Windows             *ebpf.MapSpec `ebpf:"windows"`
@@ -450,6 +461,7 @@ type sockMaps struct {
 	Gauges              *ebpf.Map `ebpf:"gauges"`
 	Goroutines          *ebpf.Map `ebpf:"goroutines"`
 	Listeners           *ebpf.Map `ebpf:"listeners"`
+	Listening           *ebpf.Map `ebpf:"listening"`
 	Losses              *ebpf.Map `ebpf:"losses"`
 	Marks               *ebpf.Map `ebpf:"marks"`
 	Noted               *ebpf.Map `ebpf:"noted"`
@@ -462,6 +474,7 @@ type sockMaps struct {
 	Targets             *ebpf.Map `ebpf:"targets"`
 	Threads             *ebpf.Map `ebpf:"threads"`
 	TotalsByTransport   *ebpf.Map `ebpf:"totals_by_transport"`
+	UnixRequests        *ebpf.Map `ebpf:"unix_requests"`
 	Weights             *ebpf.Map `ebpf:"weights"`
 	WeightsOverflow     *ebpf.Map `ebpf:"weights_overflow"`
 	Windows             *ebpf.Map `ebpf:"windows"`
@@ -477,6 +490,7 @@ func (m *sockMaps) Close() error {
 		m.Gauges,
 		m.Goroutines,
 		m.Listeners,
+		m.Listening,
 		m.Losses,
 		m.Marks,
 		m.Noted,
@@ -489,6 +503,7 @@ func (m *sockMaps) Close() error {
 		m.Targets,
 		m.Threads,
 		m.TotalsByTransport,
+		m.UnixRequests,
 		m.Weights,
 		m.WeightsOverflow,
 		m.Windows,

@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// playListen listens on args[0] TCP ports.
+// playListen listens on args[0] TCP ports. With args[1], "closed", it closes them before its end.
 func playListen(s stage, args []string) error {
 	n, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -27,9 +29,100 @@ func playListen(s stage, args []string) error {
 		if err != nil {
 			return err
 		}
-		defer listener.Close()
+		if args[1] == "closed" {
+			defer listener.Close()
+		}
 	}
 	return s.end(nil)
+}
+
+// playGlance asks a question of the server at args[0], has a look whether the answer is there, by a receive of no bytes, and
+// reads it.
+func playGlance(s stage, args []string) error {
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	fd, err := connectTo(args[0])
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(fd, []byte("question")); err != nil {
+		return err
+	}
+	answer := make([]byte, len("answer"))
+	// Not by unix.Recvfrom, which does not hand over an address where there is no room.
+	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&answer[0])), 0, 0, 0, 0)
+	if n != 0 || errno != 0 {
+		return fmt.Errorf("receive no bytes: %d, %w", n, errno)
+	}
+	if n, err := unix.Read(fd, answer); n != len(answer) {
+		return fmt.Errorf("read: %d, %w", n, err)
+	}
+	return s.end(nil)
+}
+
+// playRestart has one thread wait in one read, which args[0] signals make the kernel begin anew.
+func playRestart(s stage, args []string) error {
+	signals, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	from, to, err := inetPair(unix.AF_INET, unix.SOCK_STREAM, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	if err != nil {
+		return err
+	}
+	tid, done := make(chan int), make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		tid <- unix.Gettid()
+		_, err := unix.Read(to, make([]byte, 1))
+		done <- err
+	}()
+	reader := <-tid
+	for range signals {
+		time.Sleep(20 * time.Millisecond)                                     // until it waits
+		if err := unix.Tgkill(os.Getpid(), reader, unix.SIGURG); err != nil { // of which Go's handler takes no notice
+			return err
+		}
+	}
+	time.Sleep(20 * time.Millisecond)
+	if _, err := unix.Write(from, []byte{1}); err != nil {
+		return err
+	}
+	if err := <-done; err != nil {
+		return err
+	}
+	return s.end(nil)
+}
+
+// playMultipath sends a byte args[0] times over Multipath TCP, both ends its own. Says "unsupported" where there is none.
+func playMultipath(s stage, args []string) error {
+	times, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := s.pause("ready"); err != nil {
+		return err
+	}
+	from, to, err := protocolPair(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ENOPROTOOPT) {
+		return s.end("unsupported")
+	}
+	if err != nil {
+		return err
+	}
+	for range times {
+		if _, err := unix.Write(from, []byte{1}); err != nil {
+			return err
+		}
+		if n, err := unix.Read(to, make([]byte, 1)); n != 1 {
+			return fmt.Errorf("read: %d, %w", n, err)
+		}
+	}
+	return s.end("done")
 }
 
 // playEcho asks args[1] questions of a byte over one connection to args[0]. One thread asks, another one reads

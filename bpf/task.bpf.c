@@ -60,15 +60,15 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	__u32 pid = task->tgid;
 	struct thread_event *event;
 
+	/* Before the pid can be used again. `live` was counted down before this hook (kernel/exit.c, do_exit). */
+	if (is_marked(pid) && task->signal->live.counter == 0)
+		process_gone(pid);
 	/* Not by `targets`: of two threads that exit at once, the last one's removal may come first. */
 	if (!thread)
 		return 0;
 	thread->end_ns = bpf_ktime_get_ns();
 	thread_read(thread, task);
 	gauge_add(GAUGE_THREADS, -1, thread->end_ns);
-	/* Before the pid can be used again. `live` was counted down before this hook (kernel/exit.c, do_exit). */
-	if (task->signal->live.counter == 0)
-		process_gone(pid);
 	event = reserve_event(EVENT_THREAD_GONE, sizeof(*event), LOSS_RING);
 	if (event) {
 		event->thread = *thread;

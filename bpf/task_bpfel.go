@@ -60,6 +60,7 @@ const (
 type taskGoRuntime struct {
 	_         structs.HostLayout
 	Mm        uint64
+	ExecId    uint64
 	Tls       int64
 	G_m       uint32
 	G_goid    uint32
@@ -110,7 +111,8 @@ const (
 	taskLossLOSS_MEMORY_SPLIT    taskLoss = 19
 	taskLossLOSS_GOROUTINE_READ  taskLoss = 20
 	taskLossLOSS_GOROUTINES      taskLoss = 21
-	taskLossLOSS_MAX             taskLoss = 22
+	taskLossLOSS_MULTIPATH       taskLoss = 22
+	taskLossLOSS_MAX             taskLoss = 23
 )
 
 type taskMarks struct {

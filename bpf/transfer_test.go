@@ -106,6 +106,9 @@ func socketPair(transport string) (from, to int, err error) {
 	case "unix":
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		return fds[0], fds[1], err
+	case "seqpacket":
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
+		return fds[0], fds[1], err
 	case "udp4":
 		return inetPair(unix.AF_INET, unix.SOCK_DGRAM, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
 	case "tcp4":
@@ -117,7 +120,11 @@ func socketPair(transport string) (from, to int, err error) {
 }
 
 func inetPair(family, kind int, address unix.Sockaddr) (from, to int, err error) {
-	if to, err = unix.Socket(family, kind, 0); err != nil {
+	return protocolPair(family, kind, 0, address)
+}
+
+func protocolPair(family, kind, protocol int, address unix.Sockaddr) (from, to int, err error) {
+	if to, err = unix.Socket(family, kind, protocol); err != nil {
 		return 0, 0, err
 	}
 	if err := unix.Bind(to, address); err != nil {
@@ -127,7 +134,7 @@ func inetPair(family, kind int, address unix.Sockaddr) (from, to int, err error)
 	if err != nil {
 		return 0, 0, err
 	}
-	if from, err = unix.Socket(family, kind, 0); err != nil {
+	if from, err = unix.Socket(family, kind, protocol); err != nil {
 		return 0, 0, err
 	}
 	if kind == unix.SOCK_DGRAM {

@@ -138,6 +138,8 @@ func TestBytesAndCallsAreExact(t *testing.T) {
 		{"unix", "sendmsg", "readv", TransportUnix},
 		{"unix", "send", "recvmsg", TransportUnix},
 		{"unix", "sendfile", "recv", TransportUnix},
+		{"seqpacket", "write", "read", TransportUnix},
+		{"seqpacket", "sendmsg", "recvmsg", TransportUnix},
 	}
 	for _, test := range tests {
 		t.Run(strings.Join([]string{test.transport, test.send, test.receive}, "_"), func(t *testing.T) {
