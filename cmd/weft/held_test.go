@@ -29,18 +29,22 @@ func TestHeldTasksCostWhatTheyShould(t *testing.T) {
 		if len(held) != 6 {
 			t.Fatalf("%s: %d held trials", test.model, len(held))
 		}
+		var kernel []float64
 		for pair := range slices.Chunk(held, 2) {
 			cost, ok := recording.HeldPerTask(pair[0], pair[1])
 			if !ok || cost.Tasks != 180 {
 				t.Fatalf("%s: %+v, %v", test.model, cost, ok)
 			}
 			t.Logf("%s: %+v", test.model, cost)
-			if cost.Kernel < 0.9*test.least || cost.Kernel > 1.1*test.most {
-				t.Errorf("%s: %.0f kernel bytes a task, want %.0f to %.0f, give or take 10 %%", test.model, cost.Kernel, test.least, test.most)
-			}
+			kernel = append(kernel, cost.Kernel)
 			if cost.User <= 0 {
 				t.Errorf("%s: %.0f user bytes a task", test.model, cost.User)
 			}
+		}
+		slices.Sort(kernel)
+		// The median, as the report has it: slabs are the whole machine's, and others are at work.
+		if told := kernel[1]; told < 0.9*test.least || told > 1.1*test.most {
+			t.Errorf("%s: %.0f kernel bytes a task, want %.0f to %.0f, give or take 10 %%", test.model, told, test.least, test.most)
 		}
 	}
 	for _, trial := range rec.Trials {
