@@ -241,12 +241,15 @@ func (w *Watch) loseAged() {
 	for _, c := range w.trial.Sockets.Connections {
 		listed[c.Transport]++
 	}
-	for _, name := range []string{"udp", "unix"} {
-		if aged := w.trial.Sockets.Transports[name].Opened - listed[name]; aged > 0 {
+	for _, of := range []struct{ transport, more string }{
+		{"udp", ""},
+		{"unix", "; one that awaited a reply is counted as awaiting from then on"},
+	} {
+		if aged := w.trial.Sockets.Transports[of.transport].Opened - listed[of.transport]; aged > 0 {
 			w.trial.Lost = append(w.trial.Lost, recording.Loss{
 				Cause:  "sockets_aged_out",
 				Count:  aged,
-				Detail: name + " sockets are not listed, the least recently used made room; totals are complete",
+				Detail: of.transport + " sockets are not listed, the least recently used made room; bytes and calls are complete" + of.more,
 			})
 		}
 	}
