@@ -9,6 +9,13 @@
 #include "target.bpf.h"
 #include "stack.bpf.h"
 
+/* By the thread's account, which it has to its end, or by its process: before Linux 6.2 the account can't be looked for in
+ * the midst of another look. */
+static __always_inline bool is_watched(struct task_struct *task)
+{
+	return (task->bpf_storage && thread_of(task)) || is_target(task->tgid);
+}
+
 SEC("perf_event")
 int sample(void *ctx)
 {
@@ -16,7 +23,7 @@ int sample(void *ctx)
 	struct session *session = session_now();
 	struct weight one = { .count = 1 };
 
-	if (!session || !session->gate_ns || !thread_of(task))
+	if (!session || !session->gate_ns || !is_watched(task))
 		return 0;
 	stack_charge(ctx, task, 0, STACK_CPU, &one);
 	return 0;

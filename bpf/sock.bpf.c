@@ -74,7 +74,7 @@ static __always_inline int transferred(void *ctx, struct thread *thread, struct 
 	if (!sk)
 		return 0;
 	transport = transport_of(sk);
-	if (transport == TRANSPORT_NONE && sk->sk_protocol == IPPROTO_MPTCP)
+	if (transport == TRANSPORT_NONE && ret >= 0 && sk->sk_protocol == IPPROTO_MPTCP)
 		lose(LOSS_MULTIPATH);
 	if (transport == TRANSPORT_NONE || ret <= -ERESTARTSYS) /* a call that begins anew after a signal is yet to come */
 		return 0;
