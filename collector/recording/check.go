@@ -103,6 +103,7 @@ func (p *Plan) checkValid() error {
 		{"profile_trials", int64(p.ProfileTrials)},
 		{"control_trials", int64(p.ControlTrials)},
 		{"timeout_ns", p.TimeoutNS},
+		{"trials", int64(p.Trials)},
 	})
 }
 

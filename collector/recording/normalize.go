@@ -3,6 +3,7 @@ package recording
 // normalize turns nil slices and maps into empty ones: a list that JavaScript reads is never null.
 func (r *Run) normalize() {
 	r.Command = notNil(r.Command)
+	r.Host.Environment = notNil(r.Host.Environment)
 	r.Plan.Models = notNil(r.Plan.Models)
 	r.Plan.Details = notNil(r.Plan.Details)
 	r.Trials = notNil(r.Trials)

@@ -16,8 +16,8 @@ func newRun() Run {
 		Tool:    "weft 0.1.0",
 		Started: time.Date(2026, 11, 22, 15, 5, 1, 0, time.UTC),
 		Command: []string{"weft", "compare"},
-		Host:    Host{OS: "Debian GNU/Linux 13", Kernel: "6.18.0", Arch: "amd64", CPUs: 2},
-		Plan: Plan{Scenario: "fetch", Models: []string{"go-threads", "py-asyncio"}, Requests: 23, Concurrency: 7, MeasuredRuns: 6,
+		Host:    Host{OS: "Debian GNU/Linux 13", Kernel: "6.18.0", Arch: "amd64", CPUs: 2, Environment: []Variable{{"GOGC", "off"}}},
+		Plan: Plan{Scenario: "fetch", Models: []string{"go-threads", "py-asyncio"}, Requests: 23, Concurrency: 7, MeasuredRuns: 6, Trials: 12,
 			Details: []ModelDetail{{Name: "go-threads", ThreadPerTask: true, Runtime: "go1.26"}}},
 		Skipped: []Skipped{{Model: "py-gevent", Reason: "python3 has no gevent", Advice: "apt-get install python3-gevent"}},
 	}

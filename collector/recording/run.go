@@ -27,7 +27,7 @@ type Run struct {
 	Trials      []TrialRef   `json:"trials"`      // the finished trials, in the order they ran
 	Profiles    []ProfileRef `json:"profiles"`    // the merged profiles, one a model
 	Skipped     []Skipped    `json:"skipped"`     // models that would have been in the plan
-	Interrupted bool         `json:"interrupted"` // ended early (Ctrl-C): fewer trials than planned
+	Interrupted bool         `json:"interrupted"` // not carried out to the end: true from the start on, until all trials were run and all profiles are written
 	Files       []string     `json:"files"`       // every file weft wrote in the directory, relative paths
 }
 
@@ -40,6 +40,14 @@ type Host struct {
 	CPUModel    string `json:"cpu_model"`    // "model name" of /proc/cpuinfo
 	MemoryBytes int64  `json:"memory_bytes"` // MemTotal of /proc/meminfo, bytes
 	GoVersion   string `json:"go_version"`   // toolchain that built weft and its Go models
+
+	Environment []Variable `json:"environment"` // of the models, what tunes their runtimes, as far as it is set
+}
+
+// Variable is an environment variable. Both of its parts are data, never markup.
+type Variable struct {
+	Name  string `json:"name"`  // "GOGC"
+	Value string `json:"value"` // a long one is cut and ends in "…"
 }
 
 // Plan is what was asked for.
@@ -61,6 +69,7 @@ type Plan struct {
 	ControlTrials int      `json:"control_trials"` // a model, count
 	SampleHz      int      `json:"sample_hz"`      // samples of a CPU in profiled trials, a second
 	TimeoutNS     int64    `json:"timeout_ns"`     // after which a trial is ended, a duration
+	Trials        int      `json:"trials"`         // of all models, those added where samples are few not among them, count; 0 where the writer did not tell
 
 	Details []ModelDetail `json:"details"` // of the models, in their order
 }
