@@ -17,7 +17,7 @@ func Benchstat(w io.Writer, v *View, _ Options) error {
 	out := bufio.NewWriter(w)
 	run := v.Run
 	for _, line := range []struct{ key, value string }{
-		{"tool", run.Tool}, {"goos", "linux"}, {"goarch", run.Host.Arch}, {"cpu", run.Host.CPUModel}, {"kernel", run.Host.Kernel},
+		{"tool", run.Tool}, {"goos", "linux"}, {"goarch", run.Host.Arch}, {"cpu", run.Host.CPUModel}, {"kernel", run.Host.Kernel}, {"environment", settings(&run)},
 		{"evidence", v.Evidence.String()}, {"lost", v.Evidence.lostText()}, {"missing", v.Evidence.missingText()},
 	} {
 		if line.value != "" {

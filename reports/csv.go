@@ -9,10 +9,11 @@ import (
 )
 
 // CSV draws one row a trial, of every kind, and one column a metric, in base units; a cell is empty where the
-// trial's kind or evidence gives no figure. A failed trial has its row too, with ok false: a reader decides.
+// trial's kind or evidence gives no figure. A failed trial has its row too, with ok false: a reader decides. Where the
+// plan was not carried out, each row says how much of it was.
 func CSV(w io.Writer, v *View, _ Options) error {
 	out := csv.NewWriter(w)
-	header := []string{"model", "trial", "kind", "ok", "failure", "lost", "missing"}
+	header := []string{"model", "trial", "kind", "ok", "failure", "lost", "missing", "incomplete"}
 	for _, metric := range v.Metrics {
 		header = append(header, fmt.Sprintf("%s (%s)", metric.Name, metric.Unit))
 	}
@@ -32,7 +33,7 @@ func CSV(w io.Writer, v *View, _ Options) error {
 
 func csvRow(v *View, model string, t Trial) []string {
 	row := []string{escapeCSV(model), strconv.Itoa(t.Number), string(t.Kind), strconv.FormatBool(t.OK),
-		escapeCSV(t.Failure), escapeCSV(csvLost(t)), escapeCSV(csvMissing(t))}
+		escapeCSV(t.Failure), escapeCSV(csvLost(t)), escapeCSV(csvMissing(t)), v.Evidence.Extent.missingText()}
 	for _, metric := range v.Metrics {
 		cell := ""
 		if x, ok := t.Values[metric.Name]; ok {

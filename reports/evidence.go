@@ -10,6 +10,7 @@ import (
 
 // Evidence says how complete a recording is.
 type Evidence struct {
+	Extent     Extent    `json:"extent"` // how much of the plan there is
 	Lost       []Loss    `json:"lost"`
 	LostEvents int64     `json:"lost_events"` // sum over Lost, count
 	Missing    []Missing `json:"missing"`
@@ -35,7 +36,7 @@ type Missing struct {
 }
 
 func newEvidence(r *recording.Recording) Evidence {
-	e := Evidence{Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}, Found: newFound(r)}
+	e := Evidence{Extent: newExtent(r), Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}, Found: newFound(r)}
 	var bpf, cpu, runs int64
 	for _, t := range r.Trials {
 		for _, l := range t.Lost {
@@ -87,17 +88,19 @@ func withNumber(trials []int, number int) []int {
 	return append(trials, number)
 }
 
-// Complete says that nothing was lost and no probe was refused.
-func (e *Evidence) Complete() bool { return e.LostEvents == 0 && len(e.Missing) == 0 }
+// Complete says that the plan was carried out, nothing was lost and no probe was refused.
+func (e *Evidence) Complete() bool {
+	return e.Extent.Whole() && e.LostEvents == 0 && len(e.Missing) == 0
+}
 
-// String is the line on losses that stands in every report.
+// String is the line on losses, and on what never ran, that stands in every report.
 func (e *Evidence) String() string {
 	word := "complete"
 	if !e.Complete() {
 		word = "incomplete"
 	}
-	return fmt.Sprintf("Evidence %s: %s lost, %s missing.", word,
-		plural(e.LostEvents, "event"), plural(int64(len(e.Missing)), "probe"))
+	lost := fmt.Sprintf("%s lost, %s missing", plural(e.LostEvents, "event"), plural(int64(len(e.Missing)), "probe"))
+	return fmt.Sprintf("Evidence %s: %s.", word, join(", ", e.Extent.missingText(), lost))
 }
 
 // Cost is the line on weft's own cost that stands in every report.

@@ -41,7 +41,7 @@ func finders() []finder {
 		{"events-lost", "something could not be recorded, by cause.", findLost},
 		{"probe-missing", "the kernel or the privileges refused a probe.", findMissing},
 		{"model-skipped", "the host lacks what a model needs, and nobody named it.", findSkipped},
-		{"interrupted", "the run was ended early.", findInterrupted},
+		{"interrupted", "the run was ended early, by a signal or because a file could not be written, or goes on.", findInterrupted},
 		{"fewer-trials", "a model has fewer measured trials than planned, and nobody interrupted.", findFewer},
 		{"failed-trials", "trials did not do all of their work.", findFailed},
 		{"digests-differ", "trials that did their work came to different results.", findDigests},

@@ -60,7 +60,7 @@ func findMissing(v *View, _ *recording.Recording) []Finding {
 }
 
 func findInterrupted(v *View, _ *recording.Recording) []Finding {
-	if !v.Run.Interrupted {
+	if !v.Evidence.Extent.Interrupted {
 		return nil
 	}
 	var counts []string
@@ -70,14 +70,14 @@ func findInterrupted(v *View, _ *recording.Recording) []Finding {
 	return []Finding{{
 		Severity: Warning, Name: "interrupted",
 		Text:     "The run was interrupted: only finished trials count.",
-		Evidence: "measured trials: " + strings.Join(counts, ", "),
+		Evidence: join("; ", v.Evidence.Extent.String(), "measured trials: "+strings.Join(counts, ", "), unprofiled(v)),
 		Advice:   "Run it again to the end before comparing models.",
 	}}
 }
 
 // findFewer tells of trials that never ran, where it was not an interruption that ended the run.
 func findFewer(v *View, _ *recording.Recording) []Finding {
-	if v.Run.Interrupted {
+	if v.Evidence.Extent.Interrupted {
 		return nil
 	}
 	var list []Finding

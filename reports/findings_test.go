@@ -112,7 +112,7 @@ func TestFindings(t *testing.T) {
 			r.Trials = r.Trials[:8]
 		}, []Finding{{Warning, "interrupted", "",
 			"The run was interrupted: only finished trials count.",
-			"measured trials: go-sequential 2/6, go-threads 2/6, go-goroutines 1/6",
+			"8 of 24 planned trials, 0 of 3 profiles; measured trials: go-sequential 2/6, go-threads 2/6, go-goroutines 1/6",
 			"Run it again to the end before comparing models."}}},
 		{"fewer", func(r *recording.Recording) { r.Trials = r.Trials[:20] }, []Finding{{Warning, "fewer-trials", "go-goroutines",
 			"go-goroutines has 5 of 6 measured trials: the rest was not run.",
@@ -153,6 +153,7 @@ func soundRecording() *recording.Recording {
 		}
 		addTrial(kept, trial)
 	}
+	kept.Run.Plan.Trials = len(kept.Trials)
 	return kept
 }
 

@@ -68,6 +68,7 @@ func newRecording() *recording.Recording {
 		}
 	}
 	addHeldAndControl(r)
+	r.Run.Plan.Trials = len(r.Trials)
 	return r
 }
 

@@ -45,6 +45,9 @@ func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) [
 	if t := v.totalOf(s.model, s.kind.Name); t != nil {
 		notes = append(notes, note{t.String(), !t.Equal()})
 	}
+	if missing := v.Evidence.Extent.missingText(); missing != "" {
+		notes = append(notes, note{"INCOMPLETE " + missing, true})
+	}
 	if v.Evidence.LostEvents > 0 {
 		notes = append(notes, note{"LOST " + plural(v.Evidence.LostEvents, "event") + ": " + v.Evidence.lostText(), true})
 	}

@@ -46,7 +46,7 @@ func Folded(w io.Writer, v *View, opts Options) error {
 	}
 	if !v.Evidence.Complete() {
 		e := &v.Evidence
-		fmt.Fprintf(out, "# %s (%s)\n", e.String(), escapeTerminal(join("; ", e.lostText(), e.missingText())))
+		fmt.Fprintf(out, "# %s\n", join(" ", e.String(), parenthesis(escapeTerminal(join("; ", e.lostText(), e.missingText())))))
 	}
 	return out.Flush()
 }

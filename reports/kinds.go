@@ -165,6 +165,8 @@ func profiledModel(v *View, asked string) (string, error) {
 		}
 	}
 	switch {
+	case len(names) == 0 && v.Evidence.Extent.Interrupted:
+		return "", fmt.Errorf("%w: the recording has no profile, because its run was interrupted: run it again to the end", ErrNoEvidence)
 	case len(names) == 0:
 		return "", fmt.Errorf("%w: the recording has no profile: record again with profiled trials", ErrNoEvidence)
 	case slices.Contains(names, asked):

@@ -18,6 +18,12 @@ func Markdown(w io.Writer, v *View, _ Options) error {
 	host := v.Run.Host
 	fmt.Fprintf(out, "%s, Linux %s, %s, %s, %s; %s.\n\n", escapeMarkdown(host.OS), escapeMarkdown(host.Kernel), escapeMarkdown(host.Arch),
 		escapeMarkdown(host.CPUModel), plural(int64(host.CPUs), "CPU"), v.Run.Started.Format("2006-01-02 15:04:05 MST"))
+	if line := settingsLine(&v.Run); line != "" {
+		fmt.Fprintf(out, "%s\n\n", escapeMarkdown(line))
+	}
+	if missing := v.Evidence.Extent.missingText(); missing != "" {
+		fmt.Fprintf(out, "**INCOMPLETE:** %s\n\n", missing)
+	}
 	if v.Evidence.LostEvents > 0 {
 		fmt.Fprintf(out, "**LOST %s:** %s\n\n", plural(v.Evidence.LostEvents, "event"), escapeMarkdown(v.Evidence.lostText()))
 	}

@@ -14,6 +14,7 @@ type page struct {
 	Style       template.CSS
 	Script      template.JS
 	Headline    string
+	Settings    string // what was set for the models
 	Legend      []modelMark
 	Columns     []pageColumn
 	Rows        []pageRow
@@ -72,7 +73,7 @@ func newPage(v *View) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{View: v, Policy: policy(script, style), Script: template.JS(script), Style: template.CSS(style), Headline: headline(v)}
+	p := &page{View: v, Policy: policy(script, style), Script: template.JS(script), Style: template.CSS(style), Headline: headline(v), Settings: settings(&v.Run)}
 	p.Legend = modelMarks(v)
 	p.Columns = pageColumns(v)
 	p.Rows = pageRows(v, p.Columns)
@@ -187,13 +188,16 @@ func peakRows(marks []modelMark, list []Gauge) []peakRow {
 func shellCommand(args []string) string {
 	var list []string
 	for _, arg := range args {
-		arg = escapeTerminal(arg)
-		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return !isPlain(r) }) {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		list = append(list, arg)
+		list = append(list, shellWord(escapeTerminal(arg)))
 	}
 	return strings.Join(list, " ")
+}
+
+func shellWord(arg string) string {
+	if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return !isPlain(r) }) {
+		return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+	}
+	return arg
 }
 
 func isPlain(r rune) bool {

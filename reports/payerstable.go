@@ -24,6 +24,10 @@ func Top(w io.Writer, v *View, opts Options) error {
 		}
 	}
 	var b strings.Builder
+	if missing := v.Evidence.Extent.missingText(); missing != "" {
+		writeLines(&b, "INCOMPLETE  "+missing)
+		b.WriteString("\n")
+	}
 	for _, model := range models {
 		list, err := newPayers(v, model, opts.Top)
 		if err != nil {

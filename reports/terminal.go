@@ -28,6 +28,14 @@ func Terminal(w io.Writer, v *View, opts Options) error {
 	paint := painter(opts.Color)
 	writeWrapped(out, headline(v), "  ", nil)
 	out.WriteString("\n")
+	if line := settingsLine(&v.Run); line != "" {
+		writeWrapped(out, line, "  ", nil)
+		out.WriteString("\n")
+	}
+	if missing := v.Evidence.Extent.missingText(); missing != "" {
+		writeWrapped(out, "INCOMPLETE  "+missing, "      ", paint(text.Bold, text.FgRed))
+		out.WriteString("\n")
+	}
 	if v.Evidence.LostEvents > 0 {
 		writeWrapped(out, "LOST  "+plural(v.Evidence.LostEvents, "event")+": "+v.Evidence.lostText(), "      ", paint(text.Bold, text.FgRed))
 		out.WriteString("\n")
