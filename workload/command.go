@@ -36,12 +36,40 @@ func ModelCommand(path string, m Model, cfg Config) Command {
 // themselves, and what tunes the runtimes under comparison. A name that ends
 // in an underscore stands for all that begin with it.
 func allowedEnv() []string {
+	return append(tuningEnv(),
+		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_", "VIRTUAL_ENV")
+}
+
+// tuningEnv are those of them that change what is measured: they go with a result.
+func tuningEnv() []string {
 	return []string{
-		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_",
 		"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG", "GOTRACEBACK",
-		"PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "PYTHONMALLOC", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV",
+		"PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "PYTHONMALLOC", "PYTHONDONTWRITEBYTECODE",
 		"MALLOC_ARENA_MAX", "LD_LIBRARY_PATH",
 	}
+}
+
+// Setting is an environment variable that tunes a runtime.
+type Setting struct{ Name, Value string }
+
+// maxSetting bounds the value of a setting, in bytes.
+const maxSetting = 1 << 10
+
+// Settings returns what is set of the variables that change how the runtimes
+// of children behave. An empty one counts as not set, as it does for them. A
+// value that is too long to be told ends in "…".
+func Settings() []Setting {
+	var list []Setting
+	for _, name := range tuningEnv() {
+		value := os.Getenv(name)
+		if len(value) > maxSetting {
+			value = strings.ToValidUTF8(value[:maxSetting], "") + "…"
+		}
+		if value != "" {
+			list = append(list, Setting{name, value})
+		}
+	}
+	return list
 }
 
 // Environ returns the environment of children: this process's own, reduced to

@@ -316,3 +316,33 @@ func TestEnvironIsAllowed(t *testing.T) {
 		t.Errorf("environment:\n%s", got)
 	}
 }
+
+// What tunes a runtime goes with the result, and nothing else of what a child sees.
+func TestSettings(t *testing.T) {
+	for _, name := range allowedEnv() {
+		t.Setenv(name, "")
+	}
+	if got := Settings(); len(got) > 0 {
+		t.Errorf("nothing is set: %v", got)
+	}
+	for _, name := range allowedEnv() {
+		t.Setenv(name, "secret")
+	}
+	t.Setenv("GOGC", "off")
+	t.Setenv("PYTHONPATH", strings.Repeat("x", maxSetting-1)+"äöü")
+	got := map[string]string{}
+	for _, s := range Settings() {
+		got[s.Name] = s.Value
+	}
+	if got["GOGC"] != "off" || got["PYTHONPATH"] != strings.Repeat("x", maxSetting-1)+"…" {
+		t.Errorf("GOGC is %q, PYTHONPATH %q", got["GOGC"], got["PYTHONPATH"])
+	}
+	for _, name := range []string{"PATH", "HOME", "USER", "LC_", "VIRTUAL_ENV"} {
+		if value, ok := got[name]; ok {
+			t.Errorf("%s is told: %q", name, value)
+		}
+	}
+	if len(got) != len(tuningEnv()) {
+		t.Errorf("%d settings, want %d", len(got), len(tuningEnv()))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -154,7 +155,9 @@ func probePython(ctx context.Context, interpreter string, credential *syscall.Cr
 	cmd := exec.CommandContext(ctx, interpreter, append([]string{"-B", "-c", pythonProbe}, modules...)...)
 	output, noise := new(extract), new(extract)
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = Environ(), output, noise, outputGrace
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // whose end is the parent's for the signal
+	defer runtime.UnlockOSThread()
 	// What else has the output open, a process that an import left or one that is between fork and exec, is not waited for.
 	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if ctx.Err() != nil {
