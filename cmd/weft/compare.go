@@ -257,6 +257,7 @@ func compare(cmd *cobra.Command, opts compareOptions) (err error) {
 	if err := collector.Supported(); err != nil {
 		return err
 	}
+	keepGoing()
 	c := &comparison{options: opts, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.prepare(ctx); err != nil {
@@ -266,7 +267,7 @@ func compare(cmd *cobra.Command, opts compareOptions) (err error) {
 		return err
 	}
 	if err := c.trials(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: what was finished until then is in %s", err, c.writer.Dir())
 	}
 	if err := c.closeCollector(); err != nil { // drawing takes memory of its own
 		return err

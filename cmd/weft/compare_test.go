@@ -78,6 +78,9 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	if len(digests) != 4 { // of 0, 1, 7 and 23 pages
 		t.Errorf("results of so many pages: %v", digests)
 	}
+	if rec.Run.Interrupted || len(rec.Trials) < rec.Run.Plan.Trials || len(rec.Run.Profiles) != len(rec.Run.Plan.Models) {
+		t.Errorf("interrupted %v, %d of %d trials, %d profiles", rec.Run.Interrupted, len(rec.Trials), rec.Run.Plan.Trials, len(rec.Run.Profiles))
+	}
 	checkProfiles(t, rec)
 	checkStacks(t, rec)
 	checkFound(t, rec)

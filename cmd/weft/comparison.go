@@ -93,12 +93,16 @@ func (c *comparison) openRecording() error {
 	}
 	c.writer = writer
 	c.run = recording.Run{
-		Tool:    "weft " + version,
-		Started: time.Now(),
-		Command: c.options.command,
-		Host:    collector.ReadHost(),
-		Plan:    c.planRecord(),
-		Skipped: c.skipped,
+		Tool:        "weft " + version,
+		Started:     time.Now(),
+		Command:     c.options.command,
+		Host:        collector.ReadHost(),
+		Plan:        c.planRecord(),
+		Skipped:     c.skipped,
+		Interrupted: true, // until it is not
+	}
+	for _, s := range workload.Settings() {
+		c.run.Host.Environment = append(c.run.Host.Environment, recording.Variable(s))
 	}
 	c.profiles, c.profiled, c.failed = map[string]*recording.ProfileBuilder{}, map[string]profiled{}, map[string]int{}
 	return c.writer.WriteRun(c.run)
@@ -124,6 +128,7 @@ func (c *comparison) planRecord() recording.Plan {
 		ControlTrials: plan.Controls,
 		SampleHz:      int(c.options.tables.Frequency),
 		TimeoutNS:     c.options.timeout.Nanoseconds(),
+		Trials:        len(plan.Trials()),
 		Details:       c.modelDetails(),
 	}
 }
@@ -162,19 +167,18 @@ func (c *comparison) trials(ctx context.Context) error {
 			}
 			bar.begin(planned)
 			if more, err := c.finishTrial(ctx, planned); !more || err != nil {
-				return errors.Join(err, c.finishRun())
+				return errors.Join(err, c.finishRun(err != nil || c.originErr == nil))
 			}
 			bar.end(planned)
 		}
 	}
-	return c.finishRun()
+	return c.finishRun(false)
 }
 
 // finishTrial runs one trial and writes it down. It says whether another one can follow.
 func (c *comparison) finishTrial(ctx context.Context, planned workload.Trial) (bool, error) {
 	trial, err := c.trial(ctx, planned)
 	if ctx.Err() != nil { // also in the middle of the trial, which is then no result
-		c.run.Interrupted = true
 		return false, nil
 	}
 	if err := c.writer.WriteTrial(trial); err != nil {
@@ -214,7 +218,7 @@ func (c *comparison) moreProfiled(last int) []workload.Trial {
 }
 
 // finishRun writes the profiles and the last state of run.json.
-func (c *comparison) finishRun() error {
+func (c *comparison) finishRun(interrupted bool) error {
 	for _, model := range c.options.plan.Models {
 		builder := c.profiles[model]
 		if builder == nil {
@@ -228,6 +232,7 @@ func (c *comparison) finishRun() error {
 			return err
 		}
 	}
+	c.run.Interrupted = interrupted
 	return c.writer.WriteRun(c.run)
 }
 
@@ -248,9 +253,13 @@ func (c *comparison) report(ctx context.Context) error {
 		format = "json"
 	}
 	opts := reports.Options{Color: colored(c.out), Paths: paths(rec)}
-	if err := reports.Draw(c.out, view, format, opts); err != nil {
-		return err
-	}
+	// Nobody may look any more, at a terminal that was closed: what became of the run is told by the exit code too.
+	err = reports.Draw(c.out, view, format, opts)
+	return errors.Join(c.outcome(rec, view), err)
+}
+
+// outcome is the error that a finished run is.
+func (c *comparison) outcome(rec *recording.Recording, view *reports.View) error {
 	if c.run.Interrupted {
 		return fmt.Errorf("%w: %d trials were finished and are in %s", errInterrupted, len(rec.Trials), rec.Dir)
 	}

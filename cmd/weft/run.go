@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -26,7 +27,7 @@ const (
 	exitOrigin       = 4   // no origin answers
 	exitLimit        = 5   // the host lacks a package that a named model needs, or a limit of it is in the way
 	exitRecording    = 6   // a recording can't be read
-	exitInterrupted  = 130 // Ctrl-C; what was finished is kept and reported
+	exitInterrupted  = 130 // Ctrl-C, SIGTERM or SIGHUP; what was finished is kept and reported
 )
 
 var (
@@ -59,12 +60,10 @@ var exitCodes = []struct {
 	{recording.ErrVersion, exitRecording},
 }
 
-// run is weft with its streams as parameters, so that tests run the real command. The first interrupt ends the
-// work, what was measured is kept; a second one ends weft.
+// run is weft with its streams as parameters, so that tests run the real command.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilInterrupted()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	cmd := rootCommand()
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
@@ -74,6 +73,26 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "weft:", err)
 	}
 	return exitCode(err)
+}
+
+// untilInterrupted ends with the first interrupt, which ends the work: what was measured is kept. A second one ends
+// weft, unless it is SIGHUP: a terminal that is closed sends it twice, by the kernel and by the shell. Where nohup keeps
+// it away, it stays away.
+func untilInterrupted() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	stopAll := stop
+	if !signal.Ignored(syscall.SIGHUP) {
+		hup, stopHup := signal.NotifyContext(ctx, syscall.SIGHUP)
+		ctx, stopAll = hup, func() { stopHup(); stop() }
+	}
+	context.AfterFunc(ctx, stop)
+	return ctx, stopAll
+}
+
+// keepGoing makes writing to a pipe that nobody reads any more an error of that write, from now on. Otherwise it ends
+// weft at once, where the pipe is its standard output.
+func keepGoing() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // who wants them need not read them
 }
 
 func exitCode(err error) int {
