@@ -246,7 +246,7 @@ func (c *comparison) report(ctx context.Context) error {
 	if err := c.writer.WriteFile(reportFile, func(w io.Writer) error {
 		return reports.Draw(w, view, "html", reports.Options{})
 	}); err != nil {
-		return err
+		return fmt.Errorf("%w: the recording is there, draw it by weft report %s", err, rec.Dir)
 	}
 	format := "text"
 	if c.options.json {
