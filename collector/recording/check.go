@@ -5,19 +5,16 @@ import (
 	"slices"
 )
 
-// maxTrials is the greatest number of trials of a recording.
-const maxTrials = 100_000
-
 // CheckValid says what is wrong with the run: readers may rely on what it checks.
 func (r *Run) CheckValid() error {
 	if r.Version != Version {
 		return fmt.Errorf("version %d: want %d", r.Version, Version)
 	}
+	if err := r.checkLengths(); err != nil {
+		return err
+	}
 	if err := r.Plan.checkValid(); err != nil {
 		return fmt.Errorf("plan: %w", err)
-	}
-	if len(r.Trials) > maxTrials {
-		return fmt.Errorf("%d trials: at most %d are allowed", len(r.Trials), maxTrials)
 	}
 	last := 0
 	for _, ref := range r.Trials {
@@ -124,6 +121,9 @@ func (t *Trial) checkValid() error {
 	}
 	if !t.Kind.known() {
 		return fmt.Errorf("unknown kind %q", t.Kind)
+	}
+	if err := t.checkLengths(); err != nil {
+		return err
 	}
 	if err := t.Phases.checkValid(); err != nil {
 		return err
@@ -259,6 +259,9 @@ func (c *Curve) checkValid() error {
 
 func (s *Snapshot) checkValid() error {
 	for way, parts := range s.Cost {
+		if err := checkLengths([]length{{"parts by " + way, len(parts), maxListed}}); err != nil {
+			return err
+		}
 		for _, p := range parts {
 			if p.Bytes < 0 || p.Bound < 0 {
 				return fmt.Errorf("cost by %s: %s of %d bytes, with a bound of %d", way, p.Name, p.Bytes, p.Bound)

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,10 @@ func TestRunCheckValid(t *testing.T) {
 		{`skipped: model "py-asyncio" is in the plan`, func(r *Run) { r.Skipped[0].Model = "py-asyncio" }},
 		{`skipped: model name "../x": begin it with a letter or a digit`, func(r *Run) { r.Skipped[0].Model = "../x" }},
 		{"100001 trials: at most 100000 are allowed", func(r *Run) { r.Trials = make([]TrialRef, 100_001) }},
+		{"1001 models: at most 1000 are allowed", func(r *Run) { r.Plan.Models = make([]string, 1001) }},
+		{"1001 details of models: at most 1000 are allowed", func(r *Run) { r.Plan.Details = make([]ModelDetail, 1001) }},
+		{"1001 models skipped: at most 1000 are allowed", func(r *Run) { r.Skipped = make([]Skipped, 1001) }},
+		{"1001 profiles: at most 1000 are allowed", func(r *Run) { r.Profiles = make([]ProfileRef, 1001) }},
 	}
 	for _, test := range tests {
 		run := newRun()
@@ -74,6 +79,19 @@ func TestTrialCheckValid(t *testing.T) {
 		{`trial 9: failed: cause "timeout" with a count of -1`, func(t *Trial) { t.Work.Failed["timeout"] = -1 }},
 		{`trial 9: bpf: program "task_newtask" with -1 runs of 900 ns`, func(t *Trial) { t.BPF[0].Runs = -1 }},
 		{`trial 9: found: cpu by "register" is -1: must not be negative`, func(t *Trial) { t.Found = []Found{{KindCPU, map[string]int64{FoundRegister: -1}}} }},
+		{"trial 9: 1001 causes of loss: at most 1000 are allowed", func(t *Trial) { t.Lost = make([]Loss, 1001) }},
+		{"trial 9: 1001 missing probes: at most 1000 are allowed", func(t *Trial) { t.Missing = make([]Missing, 1001) }},
+		{"trial 9: 1001 BPF programs: at most 1000 are allowed", func(t *Trial) { t.BPF = make([]ProgramCost, 1001) }},
+		{"trial 9: 1001 kinds of stacks: at most 1000 are allowed", func(t *Trial) { t.Found = make([]Found, 1001) }},
+		{"trial 9: found: 1001 ways of finding frames: at most 1000 are allowed", func(t *Trial) {
+			t.Found = []Found{{KindCPU, map[string]int64{}}}
+			for i := range 1001 {
+				t.Found[0].Widths[strconv.Itoa(i)] = 1
+			}
+		}},
+		{`trial 9: snapshot "end": 1001 parts by proc: at most 1000 are allowed`, func(t *Trial) {
+			t.Snapshots[AtEnd] = Snapshot{Cost: map[string][]Part{ByProc: make([]Part, 1001)}}
+		}},
 		{"trial 9: units is -1: must not be negative", func(t *Trial) { t.Work.Units = -1 }},
 		{"trial 9: cpu work_ns is -8: must not be negative", func(t *Trial) { t.CPU.WorkNS = -8 }},
 		{"trial 9: awaiting peak is -1: must not be negative", func(t *Trial) { t.Sockets.Awaiting.Peak = -1 }},

@@ -56,6 +56,9 @@ func addWidths(widths map[string]int64, frames []Frame, width int64) {
 }
 
 func (f *Found) checkValid() error {
+	if err := checkLengths([]length{{"ways of finding frames", len(f.Widths), maxListed}}); err != nil {
+		return err
+	}
 	var counts []count
 	for way, width := range f.Widths {
 		counts = append(counts, count{fmt.Sprintf("%s by %q", f.Kind, way), width})
