@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -17,6 +16,8 @@ type Evidence struct {
 	Totals     []Total   `json:"totals"`    // of the stacks, beside their counters; empty before View.Totals
 	Found      []Found   `json:"found"`     // how the frames of the stacks were found
 	BPFShare   *float64  `json:"bpf_share"` // BPF time over the CPU time of the measured trials, a lower bound; null when not known
+
+	noShare string // why BPFShare is not known
 }
 
 // Loss is one cause of loss in one model's trials.
@@ -37,55 +38,79 @@ type Missing struct {
 
 func newEvidence(r *recording.Recording) Evidence {
 	e := Evidence{Extent: newExtent(r), Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}, Found: newFound(r)}
-	var bpf, cpu, runs int64
+	lost, missing := map[lossKey]int{}, map[recording.Missing]int{}
 	for _, t := range r.Trials {
 		for _, l := range t.Lost {
-			e.addLoss(t, l)
+			e.addLoss(lost, t, l)
 		}
 		for _, m := range t.Missing {
-			e.addMissing(t, m)
-		}
-		if t.Kind == recording.Measured && t.OK() {
-			ns, n := bpfCost(t)
-			bpf, runs, cpu = bpf+ns, runs+n, cpu+t.CPU.WorkNS
+			e.addMissing(missing, t, m)
 		}
 	}
-	if runs > 0 && cpu > 0 {
-		share := float64(bpf) / float64(cpu)
-		e.BPFShare = &share
-	}
+	e.BPFShare, e.noShare = workloadShare(r)
 	return e
 }
 
-func (e *Evidence) addLoss(t *recording.Trial, l recording.Loss) {
+// lossKey is what makes two losses one.
+type lossKey struct{ model, cause string }
+
+// addLoss adds up what is known under one key; places are those in the list.
+func (e *Evidence) addLoss(places map[lossKey]int, t *recording.Trial, l recording.Loss) {
 	if l.Count == 0 {
 		return
 	}
 	e.LostEvents += l.Count
-	i := slices.IndexFunc(e.Lost, func(x Loss) bool { return x.Model == t.Model && x.Cause == l.Cause })
-	if i < 0 {
+	key := lossKey{t.Model, l.Cause}
+	i, ok := places[key]
+	if !ok {
 		i = len(e.Lost)
+		places[key] = i
 		e.Lost = append(e.Lost, Loss{Model: t.Model, Cause: l.Cause, Detail: l.Detail, Trials: []int{}})
 	}
 	e.Lost[i].Count += l.Count
 	e.Lost[i].Trials = withNumber(e.Lost[i].Trials, t.Number)
 }
 
-func (e *Evidence) addMissing(t *recording.Trial, m recording.Missing) {
-	i := slices.IndexFunc(e.Missing, func(x Missing) bool { return x.Probe == m.Probe && x.Reason == m.Reason })
-	if i < 0 {
+func (e *Evidence) addMissing(places map[recording.Missing]int, t *recording.Trial, m recording.Missing) {
+	i, ok := places[m]
+	if !ok {
 		i = len(e.Missing)
+		places[m] = i
 		e.Missing = append(e.Missing, Missing{Probe: m.Probe, Reason: m.Reason, Trials: []int{}})
 	}
 	e.Missing[i].Trials = withNumber(e.Missing[i].Trials, t.Number)
 }
 
-// withNumber adds a trial's number: a trial that tells the same twice is named once.
+// withNumber adds a trial's number: a trial that tells the same twice is named once. Trials come in their order.
 func withNumber(trials []int, number int) []int {
-	if slices.Contains(trials, number) {
+	if n := len(trials); n > 0 && trials[n-1] == number {
 		return trials
 	}
 	return append(trials, number)
+}
+
+// workloadShare is BPF time over the CPU time of the measured trials that did all of their work; nil, and why, where that is
+// not known.
+func workloadShare(r *recording.Recording) (share *float64, why string) {
+	var bpf, cpu, runs int64
+	finished := false
+	for _, t := range r.Trials {
+		if t.Kind == recording.Measured && t.OK() {
+			finished = true
+			ns, n := bpfCost(t)
+			bpf, runs, cpu = bpf+ns, runs+n, cpu+t.CPU.WorkNS
+		}
+	}
+	switch {
+	case !finished:
+		return nil, "no measured trial did all of its work"
+	case runs == 0:
+		return nil, "the kernel gave no statistics"
+	case cpu == 0:
+		return nil, "the workload's CPU time is not known either"
+	}
+	x := float64(bpf) / float64(cpu)
+	return &x, ""
 }
 
 // Complete says that the plan was carried out, nothing was lost and no probe was refused.
@@ -106,7 +131,7 @@ func (e *Evidence) String() string {
 // Cost is the line on weft's own cost that stands in every report.
 func (e *Evidence) Cost() string {
 	if e.BPFShare == nil {
-		return "BPF time is not known: the kernel gave no statistics."
+		return "BPF time is not known: " + e.noShare + "."
 	}
 	return fmt.Sprintf("BPF time %s of the workload's CPU, events of other processes included (lower bound).", formatShare(*e.BPFShare))
 }

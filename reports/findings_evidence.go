@@ -12,26 +12,27 @@ import (
 
 // findLost tells of each cause of loss once, whichever models it struck.
 func findLost(v *View, _ *recording.Recording) []Finding {
-	var list []Finding
-	seen := map[string]bool{}
+	var causes []string
+	byCause := map[string][]Loss{}
 	for _, l := range v.Evidence.Lost {
-		if seen[l.Cause] {
-			continue
+		if len(byCause[l.Cause]) == 0 {
+			causes = append(causes, l.Cause)
 		}
-		seen[l.Cause] = true
-		list = append(list, lostFinding(v.Evidence.Lost, l.Cause, l.Detail))
+		byCause[l.Cause] = append(byCause[l.Cause], l)
+	}
+	var list []Finding
+	for _, cause := range causes {
+		list = append(list, lostFinding(cause, byCause[cause]))
 	}
 	return list
 }
 
-func lostFinding(all []Loss, cause, detail string) Finding {
+func lostFinding(cause string, losses []Loss) Finding {
 	var models []string
 	var trials []int
 	var count int64
-	for _, l := range all {
-		if l.Cause == cause {
-			models, trials, count = append(models, l.Model), append(trials, l.Trials...), count+l.Count
-		}
+	for _, l := range losses {
+		models, trials, count = append(models, l.Model), append(trials, l.Trials...), count+l.Count
 	}
 	slices.Sort(trials)
 	touched := "figures counted from events are lower bounds"
@@ -41,7 +42,7 @@ func lostFinding(all []Loss, cause, detail string) Finding {
 	return Finding{
 		Severity: Warning, Name: "events-lost", Model: about(models),
 		Text:     fmt.Sprintf("%s lost %s (%s): %s and are not compared.", strings.Join(models, ", "), plural(count, "event"), cause, touched),
-		Evidence: join("; ", detail, trialNumbers(trials)),
+		Evidence: join("; ", losses[0].Detail, trialNumbers(trials)),
 		Advice:   "Measure again with fewer requests at once, or with less running beside it.",
 	}
 }

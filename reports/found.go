@@ -54,9 +54,10 @@ func (f *Found) add(trials []*recording.Trial) {
 			}
 		}
 	}
-	ways := recording.FoundWays()
+	known := recording.FoundWays()
+	ways := slices.Clone(known)
 	for _, way := range slices.Sorted(maps.Keys(widths)) {
-		if !slices.Contains(ways, way) { // of a newer weft
+		if !slices.Contains(known, way) { // of a newer weft
 			ways = append(ways, way)
 		}
 	}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -112,10 +113,11 @@ func (v *View) counted(numbers []int, kind Kind) (int64, bool) {
 
 // trial finds a trial by its number, nil where there is none.
 func (v *View) trial(number int) *recording.Trial {
-	if i := slices.IndexFunc(v.trials, func(t *recording.Trial) bool { return t.Number == number }); i >= 0 {
-		return v.trials[i]
+	i, ok := slices.BinarySearchFunc(v.trials, number, func(t *recording.Trial, n int) int { return cmp.Compare(t.Number, n) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return v.trials[i]
 }
 
 // Totals compares the stacks of all models with their counters, and keeps that with the evidence.
