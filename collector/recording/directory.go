@@ -41,6 +41,13 @@ func makeDir(dir string, force bool) (*os.Root, error) {
 
 // openDir opens a directory of parent that is no symbolic link, not even one that was put there just now.
 func openDir(parent *os.Root, name string) (*os.Root, error) {
+	named, err := parent.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !named.IsDir() {
+		return nil, fmt.Errorf("%w and is no directory: choose another path, or name the directory that a link leads to", ErrExists)
+	}
 	root, err := parent.OpenRoot(name)
 	if err != nil {
 		return nil, err
@@ -49,12 +56,8 @@ func openDir(parent *os.Root, name string) (*os.Root, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	named, err := parent.Lstat(name)
-	if err != nil {
-		return nil, errors.Join(err, root.Close())
-	}
 	if !os.SameFile(opened, named) {
-		return nil, errors.Join(fmt.Errorf("%w and is a symbolic link: name the directory itself", ErrExists), root.Close())
+		return nil, errors.Join(fmt.Errorf("%w and is being changed: choose another path", ErrExists), root.Close())
 	}
 	return root, nil
 }
@@ -95,6 +98,8 @@ func removeFile(root *os.Root, name string) error {
 	return nil
 }
 
+var errNotRegular = errors.New("not a regular file")
+
 // checkRegular accepts a regular file with only true directories above it.
 func checkRegular(root *os.Root, name string) error {
 	if err := checkPath(name); err != nil {
@@ -106,7 +111,7 @@ func checkRegular(root *os.Root, name string) error {
 			return err
 		}
 		if !info.IsDir() {
-			return fmt.Errorf("%s is not a directory", dir)
+			return fmt.Errorf("%w: %s is not a directory", errNotRegular, dir)
 		}
 	}
 	info, err := root.Lstat(name)
@@ -114,7 +119,7 @@ func checkRegular(root *os.Root, name string) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("not a regular file")
+		return errNotRegular
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ var (
 	ErrNotRecording = errors.New("not a weft recording")
 	ErrDamaged      = errors.New("damaged or cut off")
 	ErrVersion      = errors.New("written by a newer weft")
+	ErrUnreadable   = errors.New("cannot be read")
 )
 
 // Bounds of what is read: a recording may come from somebody else.
@@ -40,11 +41,11 @@ type Recording struct {
 // Open reads the recording in dir: run.json and every trial that it names. A recording whose writer was killed
 // has the trials that were finished by then. Slices and maps are never nil.
 //
-// The error is ErrNotRecording, ErrVersion, ErrDamaged, or that of the file system.
+// The error is ErrNotRecording, ErrVersion, ErrDamaged, or, where the file system refuses, ErrUnreadable.
 func Open(dir string) (*Recording, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open recording %s: %w: name the directory that weft wrote", dir, err)
+		return nil, fmt.Errorf("open recording %s: %w", dir, err)
 	}
 	defer root.Close()
 	r := &Recording{Dir: dir, Trials: []*Trial{}}
@@ -74,14 +75,14 @@ func (r *Recording) Profile(model string) (*profile.Profile, error) {
 }
 
 func (r *Recording) readProfile(name string) (*profile.Profile, error) {
-	root, err := os.OpenRoot(r.Dir)
+	root, err := openRoot(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer root.Close()
 	data, err := readFile(root, name, maxMergedBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, fmt.Errorf("read %s: %w", name, fileError(err))
 	}
 	if data, err = decompress(data, maxMergedBytes); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -99,7 +100,7 @@ func readRun(root *os.Root) (Run, error) {
 		return Run{}, fmt.Errorf("%w: it has no %s", ErrNotRecording, runFile)
 	}
 	if err != nil {
-		return Run{}, fmt.Errorf("read %s: %w", runFile, err)
+		return Run{}, fmt.Errorf("read %s: %w", runFile, fileError(err))
 	}
 	run, err := parseRun(data)
 	if err != nil {
@@ -137,11 +138,8 @@ func parseRun(data []byte) (Run, error) {
 // readTrial reads the trial that ref names, and says how large it was.
 func readTrial(root *os.Root, ref TrialRef, limit int64) (*Trial, int64, error) {
 	data, err := readFile(root, ref.File, limit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("%w: %w: copy the whole directory, or record again", ErrDamaged, err)
-	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fileError(err)
 	}
 	if data, err = decompress(data, limit); err != nil {
 		return nil, 0, err
@@ -217,6 +215,33 @@ func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	}
 	data, err := readBounded(f, limit)
 	return data, errors.Join(err, f.Close())
+}
+
+// openRoot opens the directory of a recording. Anything else is refused before it is opened.
+func openRoot(dir string) (*os.Root, error) {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%w: not a directory: name the directory that weft wrote", ErrNotRecording)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w: name the directory that weft wrote", ErrNotRecording, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w: name a directory that you may read", ErrUnreadable, err)
+	}
+	return root, nil
+}
+
+// fileError says what it means that a file of a recording is not there or can't be read, and what to do.
+func fileError(err error) error {
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return err
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotRegular):
+		return fmt.Errorf("%w: %w: copy the whole directory, or record again", ErrDamaged, err)
+	}
+	return fmt.Errorf("%w: %w: see that you may read all of the directory", ErrUnreadable, err)
 }
 
 func decompress(data []byte, limit int64) ([]byte, error) {

@@ -39,13 +39,25 @@ func TestOpenRefuses(t *testing.T) {
 			if err := os.Symlink("002.json.gz", filepath.Join(dir, "trials/001.json.gz")); err != nil {
 				t.Fatal(err)
 			}
-		}, nil, "not a regular file"},
+		}, ErrDamaged, "not a regular file: copy the whole directory"},
 		{"named pipe", func(t *testing.T, dir string) {
 			remove(t, dir, "trials/001.json.gz")
 			if err := syscall.Mkfifo(filepath.Join(dir, "trials/001.json.gz"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, nil, "not a regular file"},
+		}, ErrDamaged, "not a regular file: copy the whole directory"},
+		{"directory for run.json", func(t *testing.T, dir string) {
+			remove(t, dir, runFile)
+			if err := os.Mkdir(filepath.Join(dir, runFile), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrDamaged, "read run.json: damaged or cut off: not a regular file: copy"},
+		{"file for trials", func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, trialsDir)); err != nil {
+				t.Fatal(err)
+			}
+			put(t, filepath.Join(dir, trialsDir), "")
+		}, ErrDamaged, "not a regular file: trials is not a directory: copy"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -57,8 +69,18 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "nowhere")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(filepath.Join(t.TempDir(), "nowhere")); !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, ErrNotRecording) {
 		t.Errorf("no directory: %v", err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(pipe); !errors.Is(err, ErrNotRecording) { // and does not wait for a writer
+		t.Errorf("a named pipe: %v", err)
+	}
+	if _, err := Open(filepath.Join(write(t), runFile)); !errors.Is(err, ErrNotRecording) || !strings.Contains(err.Error(), "name the directory") {
+		t.Errorf("a file: %v", err)
 	}
 }
 
@@ -77,6 +99,24 @@ func TestProfileRefuses(t *testing.T) {
 		if _, err := r.Profile("go-threads"); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v, want ErrDamaged", name, err)
 		}
+	}
+}
+
+func TestProfileGone(t *testing.T) {
+	dir := write(t)
+	r, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, dir, "go-threads.pb.gz")
+	if _, err := r.Profile("go-threads"); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "copy the whole directory") {
+		t.Errorf("gone: %v", err)
+	}
+	if err := os.Symlink("run.json", filepath.Join(dir, "go-threads.pb.gz")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Profile("go-threads"); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a link: %v", err)
 	}
 }
 

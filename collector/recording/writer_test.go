@@ -217,6 +217,8 @@ func TestCreateRefuses(t *testing.T) {
 		{"empty", false, ErrExists},
 		{"file", false, ErrExists},
 		{"link", false, ErrExists},
+		{"file", true, ErrExists},
+		{"link", true, ErrExists},
 		{"empty", true, ErrNotRecording},
 		{"foreign", true, ErrNotRecording},
 		{"damaged", true, ErrDamaged},
