@@ -12,12 +12,14 @@ import (
 var (
 	ErrFormat     = errors.New("unknown format")
 	ErrKind       = errors.New("unknown kind")
+	ErrModel      = errors.New("unknown model")
 	ErrNoEvidence = errors.New("no evidence")
 )
 
 // Options say how a report is drawn. Each format takes what concerns it.
 type Options struct {
 	Color bool   // colours for a terminal
+	Width int    // of the terminal, in columns; 0 where there is none
 	Paths Paths  // files named at the end of the terminal report
 	Kind  string // what a flame graph or folded stacks show: one of Kinds
 	Model string // whose profile; may be empty where only one model has one

@@ -158,13 +158,16 @@ func (s *stacks) checkTotal() error {
 
 // profiledModel is the model asked for, or the only one that has a profile.
 func profiledModel(v *View, asked string) (string, error) {
-	var names []string
+	var all, names []string
 	for _, m := range v.Models {
+		all = append(all, m.Name)
 		if m.Profiled {
 			names = append(names, m.Name)
 		}
 	}
 	switch {
+	case asked != "" && !slices.Contains(all, asked):
+		return "", fmt.Errorf("%w %q: the recording has %s", ErrModel, asked, strings.Join(all, ", "))
 	case len(names) == 0 && v.Evidence.Extent.Interrupted:
 		return "", fmt.Errorf("%w: the recording has no profile, because its run was interrupted: run it again to the end", ErrNoEvidence)
 	case len(names) == 0:
@@ -179,15 +182,14 @@ func profiledModel(v *View, asked string) (string, error) {
 	return "", severalError{names}
 }
 
-// severalError says that the recording has the profiles of several models. It is ErrNoEvidence for one that is to be
-// drawn, though evidence is what there is too much of.
+// severalError says that the recording has the profiles of several models, and one is to be chosen.
 type severalError struct{ models []string }
 
 func (e severalError) Error() string {
 	return "several models have a profile: choose one by --model: " + strings.Join(e.models, ", ")
 }
 
-func (severalError) Unwrap() error { return ErrNoEvidence }
+func (severalError) Unwrap() error { return ErrModel }
 
 // total is the value of all samples.
 func (s *stacks) total() int64 {
