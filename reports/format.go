@@ -33,7 +33,7 @@ type Options struct {
 type Format struct {
 	Name      string // what --format takes
 	Ext       string // of a file in it
-	NeedsKind bool   // Options.Kind must be set
+	NeedsKind bool   // it draws the stacks of one model: Options.Kind must be set, Model and CompareWith may be
 	Write     func(io.Writer, *View, Options) error
 }
 

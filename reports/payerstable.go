@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +25,11 @@ func Top(w io.Writer, v *View, opts Options) error {
 			models = append(models, m.Name)
 		}
 	}
-	var b strings.Builder
+	var b bytes.Buffer // all of it, or nothing
+	out := screen{bufio.NewWriter(&b), opts.columns()}
 	if missing := v.Evidence.Extent.missingText(); missing != "" {
-		writeLines(&b, "INCOMPLETE  "+missing)
-		b.WriteString("\n")
+		out.writeWrapped("INCOMPLETE  "+missing, "      ", nil)
+		out.WriteString("\n")
 	}
 	for _, model := range models {
 		list, err := newPayers(v, model, opts.Top)
@@ -34,63 +37,80 @@ func Top(w io.Writer, v *View, opts Options) error {
 			return fmt.Errorf("who pays in %s: %w", model, err)
 		}
 		if list == nil {
-			fmt.Fprintf(&b, "%s: its profile is empty.\n\n", escapeTerminal(model))
+			fmt.Fprintf(out, "%s: its profile is empty.\n\n", escapeTerminal(model))
 			continue
 		}
-		list.text(&b, v, painter(opts.Color))
+		list.text(out, v, painter(opts.Color))
 	}
-	about := strings.Builder{}
-	writeLines(&about, payersAbout)
-	_, err := io.WriteString(w, b.String()+about.String())
+	out.writeWrapped(payersAbout, "  ", nil)
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
 	return err
 }
 
-// text draws one model's table, at most terminalWidth wide: names are cut in the middle.
-func (p *payers) text(b *strings.Builder, v *View, paint func(...text.Color) decorate) {
+// leastName is how much room the names of functions have at least, in columns: kinds are left out for it.
+const leastName = 24
+
+// text draws one model's table, at most as wide as the screen: names are cut in the middle.
+func (p *payers) text(out screen, v *View, paint func(...text.Color) decorate) {
 	of := "one profiled trial"
 	if p.Trials > 1 {
 		of = fmt.Sprintf("mean of %d profiled trials", p.Trials)
 	}
-	title := fmt.Sprintf("Who pays in %s, with callees: %s", escapeTerminal(p.Model), of)
-	if bold := paint(text.Bold); bold != nil {
-		title = bold(title)
-	}
-	b.WriteString(title + "\n")
+	out.writeWrapped(fmt.Sprintf("Who pays in %s, with callees: %s", p.Model, of), "  ", paint(text.Bold))
 	for _, t := range v.totalsOf(p.Model) {
 		if !t.Equal() {
-			writeLines(b, "! "+t.Kind+": "+lowerFirst(t.String()))
+			out.writeWrapped("! "+t.Kind+": "+lowerFirst(t.String()), "  ", nil)
 		}
 	}
 	cells := append(p.headers(), p.cells(payer{Name: rootName, Total: p.Totals}))
 	for _, row := range p.Rows {
 		cells = append(cells, p.cells(row))
 	}
-	room := terminalWidth
-	for k := range p.Kinds {
-		widest := 0
-		for _, row := range cells {
-			widest = max(widest, text.StringWidth(row[k+1]))
-		}
-		room -= widest + 1
-	}
+	kept, room := p.fitKinds(cells, out.width)
 	t := newPlainTable()
 	var configs []table.ColumnConfig
-	for k := range p.Kinds {
+	for k := range kept {
 		configs = append(configs, table.ColumnConfig{Number: k + 2, Align: text.AlignRight})
 	}
 	t.SetColumnConfigs(configs)
 	for _, row := range cells {
 		line := table.Row{fitMiddle(row[0], room)}
-		for _, cell := range row[1:] {
+		for _, cell := range row[1 : kept+1] {
 			line = append(line, " "+cell)
 		}
 		t.AppendRow(line)
 	}
-	b.WriteString(t.Render() + "\n")
+	out.WriteString(t.Render() + "\n")
 	if p.Dropped > 0 {
-		fmt.Fprintf(b, "and %s more\n", plural(int64(p.Dropped), "function"))
+		fmt.Fprintf(out, "and %s more\n", plural(int64(p.Dropped), "function"))
 	}
-	b.WriteString("\n")
+	if kept < len(p.Kinds) {
+		var left []string
+		for _, kind := range p.Kinds[kept:] {
+			left = append(left, kind.Column)
+		}
+		out.writeWrapped(leftOutText(out.width, left)+"--format html has all.", "  ", nil)
+	}
+	out.WriteString("\n")
+}
+
+// fitKinds says how many kinds there is room for, and how much of it is left for names.
+func (p *payers) fitKinds(cells [][]string, width int) (kept, room int) {
+	room = width
+	for k := range p.Kinds {
+		widest := 0
+		for _, row := range cells {
+			widest = max(widest, text.StringWidth(row[k+1]))
+		}
+		if width < terminalWidth && k > 0 && room-widest-1 < leastName {
+			return k, room
+		}
+		room -= widest + 1
+	}
+	return len(p.Kinds), room
 }
 
 // headers are the two lines above the figures.
@@ -129,13 +149,6 @@ func fitMiddle(name string, columns int) string {
 		head++
 	}
 	return string(runes[:head]) + "…" + string(runes[tail:])
-}
-
-// writeLines escapes and breaks a text at the terminal's width.
-func writeLines(b *strings.Builder, sentence string) {
-	for _, line := range wrap(escapeTerminal(sentence), "  ") {
-		b.WriteString(line + "\n")
-	}
 }
 
 // payerFigure is one figure of the page's table.

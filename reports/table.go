@@ -17,7 +17,7 @@ const longestName = 24
 type column struct {
 	header string
 	unit   string // second line of the header
-	rank   int    // columns of the highest rank go first where the width does not hold all
+	rank   int    // columns of the highest rank go first where the width does not hold all; those of rank 0 stay
 	right  bool
 	cell   func(*Model) string // "" where there is no evidence
 }
@@ -26,16 +26,16 @@ func columns(paint func(...text.Color) decorate) []column {
 	return []column{
 		{"MODEL", "", 0, false, func(m *Model) string { return fit(escapeTerminal(m.Name), longestName) }},
 		{"TIME", "median", 0, true, figureCell("wall-ns")},
-		{"±", "", 0, true, func(m *Model) string { return spreadCell(m, "wall-ns") }},
-		{"SPEEDUP", "", 0, true, speedupCell},
-		{"CPU/REQ", "", 0, true, figureCell("cpu-ns/unit")},
-		{"PEAK RSS", "", 0, true, figureCell("rss-peak-B")},
-		{"RSS", "at end", 3, true, figureCell("rss-end-B")},
-		{"HELD/TASK", "user+kern", 0, true, heldCell},
-		{"THREADS", "peak", 0, true, figureCell("threads-peak")},
-		{"IN FLIGHT", "of asked", 0, true, func(m *Model) string { return inFlightCell(m, paint(text.FgYellow)) }},
-		{"SW/REQ", "", 2, true, figureCell("switches/unit")},
-		{"WAIT", "", 1, false, waitCell},
+		{"±", "", 5, true, func(m *Model) string { return spreadCell(m, "wall-ns") }},
+		{"SPEEDUP", "", 6, true, speedupCell},
+		{"CPU/REQ", "", 4, true, figureCell("cpu-ns/unit")},
+		{"PEAK RSS", "", 3, true, figureCell("rss-peak-B")},
+		{"RSS", "at end", 10, true, figureCell("rss-end-B")},
+		{"HELD/TASK", "user+kern", 1, true, heldCell},
+		{"THREADS", "peak", 7, true, figureCell("threads-peak")},
+		{"IN FLIGHT", "of asked", 2, true, func(m *Model) string { return inFlightCell(m, paint(text.FgYellow)) }},
+		{"SW/REQ", "", 9, true, figureCell("switches/unit")},
+		{"WAIT", "", 8, false, waitCell},
 	}
 }
 
@@ -131,22 +131,24 @@ func evidentColumns(v *View, paint func(...text.Color) decorate) []column {
 	})
 }
 
-// terminalTable draws the columns that have evidence. Where they are too wide, those go first that say nearly what
-// another says, then the second space between columns, one after the other from the left, then columns by rank.
-func terminalTable(v *View, opts Options) string {
-	const spare = 3 // the rank from which on a column may go for a space
+// terminalTable draws the columns that have evidence, and names those that it leaves out. Where they are too wide, the one
+// goes first that says nearly what another says, then the second space between columns, one after the other from the
+// left, then columns by rank.
+func terminalTable(v *View, opts Options) (drawn string, left []string) {
+	const spare = 10 // the rank from which on a column may go for a space
 	kept := evidentColumns(v, painter(opts.Color))
 	near := 1 // so many columns stand near to the one before; the first is MODEL
 	for {
 		drawn := drawTable(v, kept, near, painter(opts.Color))
 		drop := lastColumn(kept)
 		switch {
-		case text.LongestLineLen(drawn) <= terminalWidth:
-			return drawn
+		case text.LongestLineLen(drawn) <= opts.columns():
+			return drawn, left
 		case kept[drop].rank >= spare || near >= len(kept) && kept[drop].rank > 0:
+			left = append(left, kept[drop].header)
 			kept = slices.Delete(kept, drop, drop+1)
 		case near >= len(kept):
-			return drawn
+			return drawn, left
 		default:
 			near++
 		}

@@ -34,14 +34,14 @@ func TestHeldCell(t *testing.T) {
 // Five models, two of them with names as long as are shown, in 100 columns: what says least goes first.
 func TestTableFits(t *testing.T) {
 	r := fiveModels()
-	drawn := terminalTable(NewView(r), Options{})
+	drawn, _ := terminalTable(NewView(r), Options{})
 	golden(t, "five.txt", drawn)
 	for i, name := range []string{"go-sequential-in-one-row", "go-threads-one-each-task"} {
 		old := r.Run.Plan.Models[i]
 		r.Run.Plan.Models[i], r.Run.Plan.Details[i].Name = name, name
 		each(r, old, anyKind, func(trial *recording.Trial) { trial.Model = name })
 	}
-	long := terminalTable(NewView(r), Options{})
+	long, _ := terminalTable(NewView(r), Options{})
 	golden(t, "five-long.txt", long)
 	for _, line := range strings.Split(drawn+long, "\n") {
 		if text.StringWidth(line) > terminalWidth {

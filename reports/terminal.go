@@ -9,8 +9,19 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// terminalWidth is the greatest width of a line, in columns.
-const terminalWidth = 100
+// Widths of a line, in columns.
+const (
+	terminalWidth = 100 // at most
+	leastWidth    = 40  // on a terminal that is narrower still, lines are broken by it
+)
+
+// columns is how wide the report for a terminal is.
+func (o Options) columns() int {
+	if o.Width <= 0 {
+		return terminalWidth
+	}
+	return min(max(o.Width, leastWidth), terminalWidth)
+}
 
 // Paths are the files that the last lines of the terminal report name. An empty one is left out.
 type Paths struct {
@@ -19,40 +30,49 @@ type Paths struct {
 	Profile string // a profile, for go tool pprof
 }
 
-// Terminal draws the report for a person at a terminal, at most 100 columns wide.
+// Terminal draws the report for a person at a terminal, at most 100 columns wide, or as wide as the terminal is.
 func Terminal(w io.Writer, v *View, opts Options) error {
 	if opts.Top > 0 {
 		return Top(w, v, opts)
 	}
-	out := bufio.NewWriter(w)
+	out := screen{bufio.NewWriter(w), opts.columns()}
 	paint := painter(opts.Color)
-	writeWrapped(out, headline(v), "  ", nil)
+	out.writeWrapped(headline(v), "  ", nil)
 	out.WriteString("\n")
 	if line := settingsLine(&v.Run); line != "" {
-		writeWrapped(out, line, "  ", nil)
+		out.writeWrapped(line, "  ", nil)
 		out.WriteString("\n")
 	}
 	if missing := v.Evidence.Extent.missingText(); missing != "" {
-		writeWrapped(out, "INCOMPLETE  "+missing, "      ", paint(text.Bold, text.FgRed))
+		out.writeWrapped("INCOMPLETE  "+missing, "      ", paint(text.Bold, text.FgRed))
 		out.WriteString("\n")
 	}
 	if v.Evidence.LostEvents > 0 {
-		writeWrapped(out, "LOST  "+plural(v.Evidence.LostEvents, "event")+": "+v.Evidence.lostText(), "      ", paint(text.Bold, text.FgRed))
+		out.writeWrapped("LOST  "+plural(v.Evidence.LostEvents, "event")+": "+v.Evidence.lostText(), "      ", paint(text.Bold, text.FgRed))
 		out.WriteString("\n")
 	}
-	out.WriteString(terminalTable(v, opts))
+	drawn, left := terminalTable(v, opts)
+	out.WriteString(drawn)
+	if len(left) > 0 && out.width < terminalWidth {
+		out.writeWrapped(leftOutText(out.width, left)+"--format json has all.", "  ", nil)
+	}
 	out.WriteString("\n")
 	writeFindings(out, v, paint)
 	for _, note := range v.Notes {
-		writeWrapped(out, note, "  ", nil)
+		out.writeWrapped(note, "  ", nil)
 	}
-	writeWrapped(out, v.Evidence.String(), "  ", nil)
+	out.writeWrapped(v.Evidence.String(), "  ", nil)
 	for _, line := range totalsLines(v) {
-		writeWrapped(out, line, "  ", nil)
+		out.writeWrapped(line, "  ", nil)
 	}
-	writeWrapped(out, v.Evidence.Cost(), "  ", nil)
+	out.writeWrapped(v.Evidence.Cost(), "  ", nil)
 	writePaths(out, opts.Paths)
 	return out.Flush()
+}
+
+// leftOutText says which columns a narrow terminal has no room for.
+func leftOutText(width int, columns []string) string {
+	return fmt.Sprintf("%d columns: left out %s; ", width, strings.Join(columns, ", "))
 }
 
 // headline says what was measured.
@@ -69,7 +89,7 @@ func headline(v *View) string {
 	return strings.Join(parts, ", ")
 }
 
-func writeFindings(out *bufio.Writer, v *View, paint func(...text.Color) decorate) {
+func writeFindings(out screen, v *View, paint func(...text.Color) decorate) {
 	if len(v.Findings) == 0 {
 		return
 	}
@@ -80,8 +100,8 @@ func writeFindings(out *bufio.Writer, v *View, paint func(...text.Color) decorat
 		if f.Severity == Warning {
 			decoration = paint(text.FgYellow)
 		}
-		writeWrapped(out, marks[f.Severity]+f.Text, "   ", decoration)
-		writeWrapped(out, "   "+join(" ", parenthesis(f.Evidence), f.Advice), "   ", nil)
+		out.writeWrapped(marks[f.Severity]+f.Text, "   ", decoration)
+		out.writeWrapped("   "+join(" ", parenthesis(f.Evidence), f.Advice), "   ", nil)
 	}
 	out.WriteString("\n")
 }
@@ -93,7 +113,7 @@ func parenthesis(s string) string {
 	return "(" + s + ")"
 }
 
-func writePaths(out *bufio.Writer, p Paths) {
+func writePaths(out screen, p Paths) {
 	lines := []struct{ label, path string }{
 		{"Report   ", p.Report},
 		{"Raw      ", p.Raw},

@@ -47,6 +47,39 @@ func TestTerminalWidth(t *testing.T) {
 	}
 }
 
+// On a narrower terminal what matters least is left out and named; without a terminal nothing changes.
+func TestNarrowTerminal(t *testing.T) {
+	v, profiled := NewView(fiveModels()), newView(t)
+	all := draw(t, v, "text", Options{})
+	for _, width := range []int{1, leastWidth, 60, 80, 99, 100, 300} {
+		drawn := draw(t, v, "text", Options{Width: width})
+		if width >= terminalWidth {
+			if drawn != all {
+				t.Errorf("a wide terminal changes the report:\n%s", drawn)
+			}
+			continue
+		}
+		for _, drawn := range []string{drawn, draw(t, profiled, "text", Options{Width: width, Top: 5})} {
+			for _, line := range strings.Split(drawn, "\n") {
+				if text.StringWidth(line) > max(width, leastWidth) {
+					t.Errorf("%d columns, not %d: %s", text.StringWidth(line), width, line)
+				}
+			}
+			if note := fmt.Sprintf("\n%d columns: left out ", width); width == 60 && !strings.Contains(drawn, note) {
+				t.Errorf("it does not say %q:\n%s", note, drawn)
+			}
+		}
+	}
+	narrow := draw(t, v, "text", Options{Width: 60})
+	table, after, _ := strings.Cut(narrow, "\n60 columns: left out ")
+	note, _, _ := strings.Cut(after, ";")
+	for column, want := range map[string]bool{"MODEL": true, "TIME": true, "HELD/TASK": true, "IN FLIGHT": true, "SW/REQ": false, "WAIT": false} {
+		if strings.Contains(table, column) != want || strings.Contains(note, column) == want {
+			t.Errorf("column %s: want %v in\n%s", column, want, narrow)
+		}
+	}
+}
+
 // checkSteers finds what steers a terminal, but for our own colours.
 func checkSteers(t *testing.T, drawn string) {
 	t.Helper()
@@ -117,7 +150,7 @@ func TestWrap(t *testing.T) {
 		{strings.Repeat("世", 60), []string{strings.Repeat("世", 50), "  " + strings.Repeat("世", 10)}},
 	}
 	for _, test := range tests {
-		got := wrap(test.in, "  ")
+		got := wrap(test.in, "  ", terminalWidth)
 		if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
 			t.Errorf("%q:\n got %q\nwant %q", test.in, got, test.want)
 		}

@@ -7,43 +7,61 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// writeWrapped escapes a sentence and breaks it between words at the terminal's width; lines after the first
+// screen is what a report for a terminal is written to.
+type screen struct {
+	*bufio.Writer
+	width int // of a line, in columns
+}
+
+// writeWrapped escapes a sentence and breaks it between words at the screen's width; lines after the first
 // are indented. A word that is longer than a line is broken inside.
-func writeWrapped(out *bufio.Writer, sentence, indent string, decoration decorate) {
-	for _, line := range wrap(escapeTerminal(sentence), indent) {
+func (s screen) writeWrapped(sentence, indent string, decoration decorate) {
+	for _, line := range wrap(escapeTerminal(sentence), indent, s.width) {
 		if decoration != nil {
 			line = decoration(line)
 		}
-		out.WriteString(line + "\n")
+		s.WriteString(line + "\n")
 	}
 }
 
-func wrap(sentence, indent string) []string {
+func wrap(sentence, indent string, width int) []string {
 	lead := sentence[:len(sentence)-len(strings.TrimLeft(sentence, " "))]
 	lines := []string{lead}
-	empty := true
+	room, empty := width-text.StringWidth(lead), true
 	for _, word := range strings.SplitAfter(sentence[len(lead):], " ") {
 		for word != "" {
 			last := &lines[len(lines)-1]
-			room := terminalWidth - text.StringWidth(*last)
-			if text.StringWidth(strings.TrimRight(word, " ")) <= room {
+			bare := strings.TrimRight(word, " ")
+			head, left := headOf(bare, room)
+			if len(head) == len(bare) {
 				*last += word
-				empty = false
+				room, empty = left-(len(word)-len(bare)), false
 				break
 			}
 			if empty {
-				head := text.Trim(word, room)
 				*last += head
 				word = word[len(head):]
 			}
 			lines = append(lines, indent)
-			empty = true
+			room, empty = width-text.StringWidth(indent), true
 		}
 	}
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return lines
+}
+
+// headOf is as much of a word as fits, and the room that is left. It looks at no more than that: a word may be very long.
+func headOf(word string, room int) (head string, left int) {
+	for i, r := range word {
+		width := text.RuneWidth(r)
+		if width > room {
+			return word[:i], room
+		}
+		room -= width
+	}
+	return word, room
 }
 
 // fit cuts a string that is wider than a number of columns.
