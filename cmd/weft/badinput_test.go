@@ -1,6 +1,8 @@
 package main
 
 import (
+	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -32,6 +34,10 @@ func TestBadInput(t *testing.T) {
 	nobody := "http://" + listener.Addr().String()
 	listener.Close()
 	existing := t.TempDir()
+	file := filepath.Join(existing, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		args []string
@@ -40,6 +46,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"existing output", []string{"-o", existing}, exitUsage, []string{"exists", "--force"}},
 		{"force on what is no recording", []string{"-f", "-o", existing}, exitRecording, []string{existing}},
+		{"force on a file", []string{"-f", "-o", file}, exitUsage, []string{file, "exists", "no directory", "another path"}},
 		{"unwritable output", []string{"-o", "/proc/weft"}, exitFailed, []string{"/proc/weft", "choose a path"}},
 		{"no parent", []string{"-o", "/nonexistent/weft"}, exitFailed, []string{"/nonexistent", "parent"}},
 		{"no origin", []string{"--url", nobody}, exitOrigin, []string{"unreachable", nobody}},
@@ -50,7 +57,7 @@ func TestBadInput(t *testing.T) {
 		{"no requests", []string{"-n", "-1"}, exitUsage, []string{"requests"}},
 		{"unknown model", []string{"-m", "go-thread"}, exitUsage, []string{"go-thread", "go-threads"}},
 		{"unknown flag", []string{"--concurency", "3"}, exitUsage, []string{"--concurency", "--help"}},
-		{"an argument", []string{"now"}, exitUsage, []string{"now"}},
+		{"an argument", []string{"now"}, exitUsage, []string{"now", "weft compare --help"}},
 		{"url and latency", []string{"--url", nobody, "--latency", "1s"}, exitUsage, []string{"url", "latency"}},
 		{"beyond the host", []string{"-n", "3000000", "-c", "3000000"}, exitLimit, []string{"ulimit -Hn", "ip_local_port_range"}},
 	}
@@ -84,6 +91,63 @@ func TestReportOfWhatIsNoRecording(t *testing.T) {
 		}
 		contains(t, "the message", log, says, dir)
 	}
+}
+
+// What is no command of weft's is an error of usage, and says where to read on.
+func TestNoSuchCommand(t *testing.T) {
+	for _, args := range [][]string{{"foo"}, {"version"}, {"foo", "--bar"}, {"report"}, {"origin", "now"}} {
+		code, out, log := weft(t, args...)
+		if code != exitUsage || out != "" {
+			t.Errorf("%q: exit %d, want %d; stdout %q", args, code, exitUsage, out)
+		}
+		contains(t, "the message", log, "--help")
+	}
+}
+
+// A recording that can't be read has one exit code, whatever is in the way, and the message says what to do.
+func TestReportOfWhatCannotBeRead(t *testing.T) {
+	replace := func(name string, by func(path string) error) func(dir string) string {
+		return func(dir string) string {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.RemoveAll(path), by(path)); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}
+	}
+	for name, test := range map[string]struct {
+		spoil func(dir string) string
+		says  string
+	}{
+		"nothing":              {func(dir string) string { return filepath.Join(dir, "nowhere") }, "name the directory"},
+		"a file":               {func(dir string) string { return filepath.Join(dir, "run.json") }, "name the directory"},
+		"run.json a directory": {replace("run.json", func(path string) error { return os.Mkdir(path, 0o755) }), "copy the whole directory"},
+		"run.json a pipe":      {replace("run.json", func(path string) error { return syscall.Mkfifo(path, 0o644) }), "copy the whole directory"},
+		"a trial a link":       {replace("trials/001.json.gz", func(path string) error { return os.Symlink("002.json.gz", path) }), "copy the whole directory"},
+		"a trial is missing":   {replace("trials/001.json.gz", func(string) error { return nil }), "copy the whole directory"},
+		"a profile is missing": {replace("go-threads.pb.gz", func(string) error { return nil }), "copy the whole directory"},
+		"lists without end": {replace("trials/001.json.gz", func(path string) error {
+			trial := &recording.Trial{Number: 1, Model: "go-goroutines", Kind: recording.Profiled, Lost: make([]recording.Loss, 200_000)}
+			return writeJSON(path, trial)
+		}), "damaged or cut off: trial 1: 200000 causes of loss: at most 1000"},
+	} {
+		dir := test.spoil(stackRecording(t))
+		code, out, log := weft(t, "report", dir, "--format", "svg", "--kind", "cpu", "--model", "go-threads")
+		if code != exitRecording || out != "" {
+			t.Errorf("%s: exit %d, want %d; %d bytes on stdout", name, code, exitRecording, len(out))
+		}
+		contains(t, name, log, test.says)
+	}
+}
+
+// writeJSON writes a gzipped file.
+func writeJSON(path string, v any) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	z := gzip.NewWriter(f)
+	return errors.Join(json.NewEncoder(z).Encode(v), z.Close(), f.Close())
 }
 
 // As an ordinary user, compare says what is missing.

@@ -33,7 +33,7 @@ func reportCommand() *cobra.Command {
 			"  weft report weft-20261122-150501 --format svg --kind heap --model go-threads > heap.svg\n" +
 			"  weft report weft-20261122-150501 --format svg --kind offcpu --model go-threads --compare-with go-goroutines > diff.svg",
 		Args: func(cmd *cobra.Command, args []string) error {
-			return usage(cobra.ExactArgs(1)(cmd, withoutTop(cmd, args, &opts)))
+			return seeHelp(cmd, cobra.ExactArgs(1)(cmd, withoutTop(cmd, args, &opts)))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = withoutTop(cmd, args, &opts)

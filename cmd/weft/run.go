@@ -49,6 +49,7 @@ var exitCodes = []struct {
 	{workload.ErrScheme, exitUsage},
 	{reports.ErrFormat, exitUsage},
 	{reports.ErrKind, exitUsage},
+	{reports.ErrModel, exitUsage},
 	{reports.ErrNoEvidence, exitFailed},
 	{collector.ErrNotSupported, exitNotSupported},
 	{origin.ErrUnreachable, exitOrigin},
@@ -57,18 +58,17 @@ var exitCodes = []struct {
 	{workload.ErrUnavailable, exitLimit},
 	{recording.ErrNotRecording, exitRecording},
 	{recording.ErrDamaged, exitRecording},
+	{recording.ErrUnreadable, exitRecording},
 	{recording.ErrVersion, exitRecording},
 }
 
 // run is weft with its streams as parameters, so that tests run the real command.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := untilInterrupted()
-	defer stop()
 	cmd := rootCommand()
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(ctx)
+	err := cmd.ExecuteContext(context.Background())
 	if err != nil {
 		fmt.Fprintln(stderr, "weft:", err)
 	}
@@ -78,8 +78,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 // untilInterrupted ends with the first interrupt, which ends the work: what was measured is kept. A second one ends
 // weft, unless it is SIGHUP: a terminal that is closed sends it twice, by the kernel and by the shell. Where nohup keeps
 // it away, it stays away.
-func untilInterrupted() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	stopAll := stop
 	if !signal.Ignored(syscall.SIGHUP) {
 		hup, stopHup := signal.NotifyContext(ctx, syscall.SIGHUP)
@@ -116,15 +116,26 @@ func rootCommand() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see %s --help", usage(err), cmd.CommandPath())
-	})
-	root.AddCommand(compareCommand(), reportCommand(), originCommand())
+	root.SetFlagErrorFunc(seeHelp)
+	root.AddCommand(interruptible(compareCommand()), reportCommand(), interruptible(originCommand()))
 	return root
+}
+
+// interruptible is for commands that look at their context, which the first interrupt ends. Other commands are ended by it
+// themselves.
+func interruptible(cmd *cobra.Command) *cobra.Command {
+	work := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx, stop := untilInterrupted(cmd.Context())
+		defer stop()
+		cmd.SetContext(ctx)
+		return work(cmd, args)
+	}
+	return cmd
 }
 
 // usageError is an error of the command line. It says what its cause says.
@@ -143,4 +154,12 @@ func usage(err error) error {
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
 // noArgs refuses arguments as an error of usage.
-func noArgs(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) }
+func noArgs(cmd *cobra.Command, args []string) error { return seeHelp(cmd, cobra.NoArgs(cmd, args)) }
+
+// seeHelp makes what is wrong with a command line an error of usage.
+func seeHelp(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: see %s --help", usage(err), cmd.CommandPath())
+}
