@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -75,17 +74,35 @@ func withoutTop(cmd *cobra.Command, args []string, opts *reports.Options) []stri
 
 // checkReport refuses what would be ignored.
 func checkReport(format string, opts reports.Options, top bool) error {
+	formats := reports.Formats()
+	i := slices.IndexFunc(formats, func(f reports.Format) bool { return f.Name == format })
+	ofStacks := i < 0 || formats[i].NeedsKind // what is no format is refused as such
 	switch {
 	case top && opts.Top < 1:
-		return usage(fmt.Errorf("--top %d: choose 1 or more", opts.Top))
+		return usagef("--top %d: choose 1 or more", opts.Top)
 	case top && format != "text":
-		return usage(fmt.Errorf("--top is drawn as text: leave out --format %s, which has it in the page where it is html", format))
-	case opts.CompareWith != "" && format != "svg" && format != "folded":
-		return usage(errors.New("--compare-with is for --format svg or folded: report.html compares by a choice in the page"))
+		return usagef("--top is drawn as text: leave out --format %s, which has it in the page where it is html", format)
+	case opts.CompareWith != "" && !ofStacks:
+		return usagef("--compare-with is for --format %s: report.html compares by a choice in the page", stackFormats())
+	case opts.Kind != "" && !ofStacks:
+		return usagef("--kind %s is for --format %s: leave it out", opts.Kind, stackFormats())
+	case opts.Model != "" && !ofStacks && !top:
+		return usagef("--model %s is for --format %s, and --top: leave it out, the report has all models", opts.Model, stackFormats())
 	case opts.CompareWith != "" && opts.CompareWith == opts.Model:
-		return usage(fmt.Errorf("--compare-with %s: choose another model than --model", opts.CompareWith))
+		return usagef("--compare-with %s: choose another model than --model", opts.CompareWith)
 	}
 	return nil
+}
+
+// stackFormats are those that draw the stacks of one model and kind.
+func stackFormats() string {
+	var names []string
+	for _, f := range reports.Formats() {
+		if f.NeedsKind {
+			names = append(names, f.Name)
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 func report(out io.Writer, dir, format string, opts reports.Options) error {
@@ -93,7 +110,7 @@ func report(out io.Writer, dir, format string, opts reports.Options) error {
 	if err != nil {
 		return err
 	}
-	opts.Color = colored(out)
+	opts.Color, opts.Width = colored(out), columnsOf(out)
 	buffered := bufio.NewWriter(out)
 	if err := reports.Draw(buffered, reports.NewView(rec), format, opts); err != nil {
 		return err
@@ -121,6 +138,18 @@ func kindNames() []string {
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// columnsOf is how wide a terminal is; 0 where there is none, or it does not say.
+func columnsOf(w io.Writer) int {
+	if !isTerminal(w) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // colored follows no-color.org.

@@ -10,9 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
@@ -210,6 +214,17 @@ func TestReportRefuses(t *testing.T) {
 		{[]string{"--compare-with", "go-threads"}, "--compare-with is for --format svg or folded"},
 		{[]string{"--format", "svg", "--kind", "cpu", "--model", "go-threads", "--compare-with", "go-threads"}, "choose another model"},
 		{[]string{"--top", "3", "4"}, "accepts 1 arg(s)"},
+		{[]string{"--model", "go-threads"}, "--model go-threads is for --format svg or folded, and --top"},
+		{[]string{"--model", "nope", "--format", "html"}, "--model nope is for --format svg or folded, and --top"},
+		{[]string{"--kind", "heap"}, "--kind heap is for --format svg or folded"},
+		{[]string{"--kind", "heap", "--top"}, "--kind heap is for --format svg or folded"},
+		{[]string{"--kind", "heap", "--format", "csv"}, "--kind heap is for --format svg or folded"},
+		{[]string{"--top", "--model", "nope"}, `unknown model "nope": the recording has go-goroutines, go-threads`},
+		{[]string{"--format", "svg", "--kind", "cpu", "--model", "nope"}, `unknown model "nope": the recording has go-goroutines, go-threads`},
+		{[]string{"--format", "svg", "--kind", "cpu", "--model", "go-threads", "--compare-with", "nope"}, `unknown model "nope"`},
+		{[]string{"--format", "svg", "--kind", "cpu"}, "choose one by --model: go-goroutines, go-threads"},
+		{[]string{"--format", "svg", "--model", "go-threads"}, "choose one by --kind: cpu, "},
+		{[]string{"--format", "pdf", "--model", "go-threads"}, "use one of text, html"},
 	} {
 		code, _, log := weft(t, append([]string{"report", dir}, test.args...)...)
 		if code != exitUsage || !strings.Contains(log, test.want) {
@@ -220,5 +235,68 @@ func TestReportRefuses(t *testing.T) {
 	contains(t, "help", help, "cpu, offcpu, threadcreate, socket, replywait, rss, heap, goroutine, block, mutex", "--compare-with", "--top")
 	if !errors.Is(reports.Draw(io.Discard, &reports.View{}, "svg", reports.Options{Kind: "cpu"}), reports.ErrNoEvidence) {
 		t.Error("an empty View has evidence")
+	}
+}
+
+// The first signal ends a command that measures nothing, also while it waits for who reads it.
+func TestReportEndsAtASignal(t *testing.T) {
+	dir := stackRecording(t)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		cmd := weftProcess(t, "report", dir, "--format", "html") // more than a pipe holds
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		state, err := cmd.Process.Wait()
+		late.Stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status := state.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != signal {
+			t.Errorf("%v: %v", signal, state)
+		}
+	}
+}
+
+// On a narrow terminal the report is as wide as it.
+func TestReportOnANarrowTerminal(t *testing.T) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err := errors.Join(err, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0),
+		unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 60})); err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := weftProcess(t, "report", stackRecording(t), "--top")
+	cmd.Stdout = terminal
+	if err := errors.Join(cmd.Start(), terminal.Close()); err != nil {
+		t.Fatal(err)
+	}
+	drawn, _ := io.ReadAll(master) // its end is an error: nobody has the terminal open any more
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, drawn)
+	}
+	contains(t, "the report", string(drawn), "Who pays", "60 columns: left out ")
+	for line := range strings.SplitSeq(string(drawn), "\r\n") {
+		if width := text.StringWidthWithoutEscSequences(line); width > 60 {
+			t.Errorf("%d columns: %q", width, line)
+		}
 	}
 }
