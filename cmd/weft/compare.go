@@ -266,13 +266,11 @@ func compare(cmd *cobra.Command, opts compareOptions) (err error) {
 		}
 		return err
 	}
-	if err := c.trials(ctx); err != nil {
-		return fmt.Errorf("%w: what was finished until then is in %s", err, c.writer.Dir())
-	}
+	unwritten := c.trials(ctx)
 	if err := c.closeCollector(); err != nil { // drawing takes memory of its own
-		return err
+		return errors.Join(unwritten, err)
 	}
-	return c.report(ctx)
+	return c.report(unwritten)
 }
 
 // prepare finds out everything that could be in the way, and then makes the output directory.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -37,9 +36,6 @@ type comparison struct {
 	failed    map[string]int // trials in a row, by model
 	originErr error          // the origin is gone
 }
-
-// reportFile is the report for a browser, in the recording's directory.
-const reportFile = "report.html"
 
 // mostFailures is after how many failed trials in a row the rest of a model's trials are left out: each may
 // last until its timeout.
@@ -153,7 +149,7 @@ func (c *comparison) modelDetails() []recording.ModelDetail {
 	return details
 }
 
-// trials runs the plan. An interrupt ends it early, with what was finished.
+// trials runs the plan. An interrupt ends it early, with what was finished. The error is of what could not be written.
 func (c *comparison) trials(ctx context.Context) error {
 	identity := c.origin.Identity()
 	bar := newProgress(c.log, c.options, identity.Latency, identity.Rate)
@@ -234,64 +230,6 @@ func (c *comparison) finishRun(interrupted bool) error {
 	}
 	c.run.Interrupted = interrupted
 	return c.writer.WriteRun(c.run)
-}
-
-// report draws what was written, from what was written.
-func (c *comparison) report(ctx context.Context) error {
-	rec, err := recording.Open(c.writer.Dir())
-	if err != nil {
-		return err
-	}
-	view := reports.NewView(rec)
-	if err := c.writer.WriteFile(reportFile, func(w io.Writer) error {
-		return reports.Draw(w, view, "html", reports.Options{})
-	}); err != nil {
-		return fmt.Errorf("%w: the recording is there, draw it by weft report %s", err, rec.Dir)
-	}
-	format := "text"
-	if c.options.json {
-		format = "json"
-	}
-	opts := reports.Options{Color: colored(c.out), Paths: paths(rec)}
-	// Nobody may look any more, at a terminal that was closed: what became of the run is told by the exit code too.
-	err = reports.Draw(c.out, view, format, opts)
-	return errors.Join(c.outcome(rec, view), err)
-}
-
-// outcome is the error that a finished run is.
-func (c *comparison) outcome(rec *recording.Recording, view *reports.View) error {
-	if c.run.Interrupted {
-		return fmt.Errorf("%w: %d trials were finished and are in %s", errInterrupted, len(rec.Trials), rec.Dir)
-	}
-	if c.originErr != nil {
-		return c.originErr
-	}
-	return trialFailures(rec, view)
-}
-
-func paths(rec *recording.Recording) reports.Paths {
-	p := reports.Paths{Report: filepath.Join(rec.Dir, reportFile), Raw: filepath.Join(rec.Dir, "run.json")}
-	if n := len(rec.Run.Profiles); n > 0 {
-		p.Profile = filepath.Join(rec.Dir, rec.Run.Profiles[n-1].File)
-	}
-	return p
-}
-
-// trialFailures makes failed trials, and models that did not come to the same result, an exit code.
-func trialFailures(rec *recording.Recording, view *reports.View) error {
-	failed := 0
-	for _, t := range rec.Trials {
-		if !t.OK() {
-			failed++
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%w: %d of %d, the findings say why", errTrials, failed, len(rec.Trials))
-	}
-	if digests := view.DifferentDigests(); len(digests) > 0 {
-		return fmt.Errorf("%w: %d different results, the findings say which", errTrials, len(digests))
-	}
-	return nil
 }
 
 // closeCollector detaches the probes.
