@@ -46,7 +46,9 @@ func finders() []finder {
 		{"failed-trials", "trials did not do all of their work.", findFailed},
 		{"digests-differ", "trials that did their work came to different results.", findDigests},
 		{"host-busy", fmt.Sprintf("over the measured trials, the hypervisor took %s of the machine's CPU time or more, or processes other than the workload and its origin %s, "+
-			"or some thread waited for a CPU in %s more of the time than the threads of workload and origin together did.", formatLimit(mostSteal), formatLimit(mostOthers), formatLimit(mostStall)), findHostBusy},
+			"or some thread waited for a CPU in %s more of the time than the threads of workload and origin together did. "+
+			"CPU time is counted in ticks of %s: where the windows are shorter than %d of them in the mean, nothing is said of it.",
+			formatLimit(mostSteal), formatLimit(mostOthers), formatLimit(mostStall), formatPlain(tick), windowTicks), findHostBusy},
 		{"server-bound", fmt.Sprintf("a model came to %s of the origin's set pages a second; or workload and origin on one machine took %s of its CPU time, a third of that or more the origin; "+
 			"or the origin's threads waited for a CPU, for each request, %s of the time that a reply was awaited.", formatLimit(mostOfRate), formatLimit(fullMachine), formatLimit(mostDelay)), findServerBound},
 		{"concurrency-not-reached", "the median peak in flight is below what was asked for.", findNotReached},

@@ -38,6 +38,14 @@ func TestFindHostBusy(t *testing.T) {
 		{"some steal", set(func(t *recording.Trial) { t.Load.StealNS = window(t)/10 - ms }), nil},
 		{"others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/2 }), warn("processes other than workload and origin took 25.0 % of the machine's CPU time")},
 		{"some others", set(func(t *recording.Trial) { t.Load.BusyNS = t.CPU.WorkNS + t.Origin.CPUNS + window(t)/3 }), nil},
+		// More ticks than the CPUs have time: workload and origin take some of it.
+		{"more than all", set(func(t *recording.Trial) { t.CPU.WorkNS, t.Origin.CPUNS, t.Load.BusyNS = window(t)/2, 0, 3*window(t) }),
+			warn("processes other than workload and origin took 75.0 % of the machine's CPU time")},
+		{"windows of few ticks", set(func(t *recording.Trial) {
+			t.Phases.DoneNS = t.Phases.GateNS + 199*ms
+			t.Phases.LastNS = t.Phases.DoneNS
+			t.Load.BusyNS, t.Load.StealNS = 2*window(t), 2*window(t)
+		}), nil},
 		// A remote origin's CPU time is not this machine's.
 		{"an origin elsewhere", func(r *recording.Recording) {
 			r.Run.Plan.URL = "http://10.0.0.1/"

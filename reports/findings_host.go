@@ -15,6 +15,10 @@ const (
 	// runs; weft itself and what the kernel does for the network in nobody's name stay well below a fifth.
 	mostSteal  = 0.05
 	mostOthers = 0.20
+	// tick is what /proc/stat counts in, windowTicks how many of them a window needs, in the mean over the trials: each
+	// CPU's count may be wrong by one tick, which is a twentieth of it then.
+	tick        = 10_000_000
+	windowTicks = 20
 	// mostStall is the share of the time in which threads other than the workload's and the origin's waited for a CPU.
 	mostStall = 0.20
 	// fullMachine is the share of the CPU time that workload and origin take together when nothing is left to speak
@@ -70,6 +74,22 @@ func machineOver(run *recording.Run, trials []*recording.Trial) machine {
 	return m
 }
 
+// taken says who else took CPU time, as far as the ticks of so many trials can tell. What was looked at is a little longer
+// than the window, so there can be more ticks than the CPUs have time.
+func (m *machine) taken(trials int) []string {
+	if m.window < int64(trials)*windowTicks*tick {
+		return nil
+	}
+	var list []string
+	if share := float64(min(m.steal, m.capacity)) / float64(m.capacity); share >= mostSteal {
+		list = append(list, fmt.Sprintf("the hypervisor took %s of the machine's CPU time", formatShare(share)))
+	}
+	if share := float64(min(m.busy, m.capacity)-m.workload-m.origin) / float64(m.capacity); share >= mostOthers {
+		list = append(list, fmt.Sprintf("processes other than workload and origin took %s of the machine's CPU time", formatShare(share)))
+	}
+	return list
+}
+
 // findHostBusy looks for others that took CPU time from all models alike.
 func findHostBusy(v *View, r *recording.Recording) []Finding {
 	var trials []*recording.Trial
@@ -84,13 +104,7 @@ func findHostBusy(v *View, r *recording.Recording) []Finding {
 	if host.capacity <= 0 {
 		return nil
 	}
-	var evidence []string
-	if share := float64(host.steal) / float64(host.capacity); share >= mostSteal {
-		evidence = append(evidence, fmt.Sprintf("the hypervisor took %s of the machine's CPU time", formatShare(share)))
-	}
-	if share := float64(host.busy-host.workload-host.origin) / float64(host.capacity); share >= mostOthers {
-		evidence = append(evidence, fmt.Sprintf("processes other than workload and origin took %s of the machine's CPU time", formatShare(share)))
-	}
+	evidence := host.taken(len(trials))
 	// Some thread waited in all of this time, and workload and origin together in no more than the sum of their
 	// threads' waits: in the rest others did.
 	if share := float64(host.stall-host.ready) / float64(host.window); host.stalls == len(trials) && share >= mostStall {
