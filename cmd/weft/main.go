@@ -8,8 +8,8 @@ import (
 	"github.com/weft-profiler/weft/workload/origin"
 )
 
-// version is set by the Makefile.
-var version = "0.1.0"
+// version is that of the release, or of the one that is being made: it is raised here.
+const version = "0.1.0"
 
 func main() {
 	os.Exit(start(os.Args))
