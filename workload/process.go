@@ -36,7 +36,8 @@ const (
 
 // Process is a child on its way through the gate. Its methods are called in
 // the order Ready, Go, Heap, Profile and Done, Release, Wait; Heap and Profile
-// may also follow Done. Kill and PID may be called at any time, from any goroutine.
+// may also follow Done, and Speaks may stand before each of them. Kill and PID
+// may be called at any time, from any goroutine.
 type Process struct {
 	cfg     Config
 	started time.Time
@@ -256,6 +257,25 @@ func (p *Process) readBytes(ctx context.Context, what, size string) ([]byte, err
 	return data, nil
 }
 
+// Speaks waits until the child has something to say, and leaves it to be read:
+// of a child that was asked for nothing, that its work is over. The error is
+// why it never will, ErrDied for one that has ended.
+func (p *Process) Speaks(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.result != nil {
+		return nil
+	}
+	err := p.bounded(ctx, func() error {
+		_, err := p.in.Peek(1)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for a word: %w", err)
+	}
+	return nil
+}
+
 // Done waits until the work is over and returns what the child says of it.
 // The numbers are consistent with each other and with the child's Config;
 // they are not otherwise to be trusted.
@@ -328,17 +348,23 @@ func (p *Process) bounded(ctx context.Context, read func() error) error {
 	if err := p.fromChild.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("gate pipe: %w", err)
 	}
+	set := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		// Fails only on a closed pipe, whose read has ended already.
 		_ = p.fromChild.SetReadDeadline(time.Unix(1, 0))
+		close(set)
 	})
-	defer stop()
+	defer func() {
+		if !stop() {
+			<-set // or it would end the next read
+		}
+	}()
 	err := read()
 	switch {
 	case err == nil || errors.Is(err, errLine):
 		return err
 	case p.ctx.Err() != nil:
-		return fmt.Errorf("child killed after %v: %w", time.Since(p.started).Round(time.Millisecond), context.Cause(p.ctx))
+		return fmt.Errorf("child killed: %w", context.Cause(p.ctx))
 	case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
 		return fmt.Errorf("no answer: %w", context.Cause(ctx))
 	case err == io.EOF, err == io.ErrUnexpectedEOF:

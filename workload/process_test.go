@@ -115,6 +115,36 @@ func TestNeverDone(t *testing.T) {
 	}
 }
 
+// TestSpeaks: what a child says is announced and left to be read; what is
+// awaited in vain spoils nothing that follows.
+func TestSpeaks(t *testing.T) {
+	for _, c := range []struct {
+		how          string
+		speaks, done error
+	}{
+		{"sends no JSON", nil, ErrProtocol},
+		{"exits 0 in work", ErrDied, ErrDied},
+		{"hangs in work", context.DeadlineExceeded, context.DeadlineExceeded},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			t.Parallel()
+			p := startBad(t, context.Background(), c.how, false)
+			if err := letGo(p, within(t, 10*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			patience := 10 * time.Second
+			if c.speaks == context.DeadlineExceeded {
+				patience = 50 * time.Millisecond
+			}
+			if err := p.Speaks(within(t, patience)); !errors.Is(err, c.speaks) {
+				t.Errorf("speaks: %v, want %v", err, c.speaks)
+			}
+			_, err := p.Done(within(t, patience))
+			checkError(t, err, c.done)
+		})
+	}
+}
+
 func TestBadProfiles(t *testing.T) {
 	heap := func(p *Process, ctx context.Context) error { _, err := p.Heap(ctx); return err }
 	block := func(p *Process, ctx context.Context) error { _, err := p.Profile(ctx, ProfileBlock); return err }
@@ -170,7 +200,7 @@ func TestTimeoutKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := p.Done(context.Background())
-	checkError(t, err, context.DeadlineExceeded, "killed after")
+	checkError(t, err, context.DeadlineExceeded, "child killed")
 	<-p.Exited()
 	status, err := p.Wait()
 	if status.Signal != syscall.SIGKILL {

@@ -105,7 +105,7 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "sample each CPU at `HZ`, in profiled trials")
 	flags.Uint32Var(&opts.tables.MostStacks, "max-stacks", collector.DefaultMostStacks, "distinct `STACKS` of a profiled trial to keep, some 300 bytes each;\nwhat is beyond is counted as lost")
 	flags.StringVar(&opts.url, "url", "", "a weft origin that runs elsewhere, http only")
-	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial after this")
+	flags.DurationVar(&opts.timeout, "timeout", 2*time.Minute, "end a trial whose process lives longer than this")
 	flags.StringVarP(&opts.output, "output", "o", "", "`DIRECTORY` to write, new (default weft-<time>)")
 	flags.BoolVarP(&opts.force, "force", "f", false, "replace the recording in the output directory")
 	flags.BoolVarP(&opts.quiet, "quiet", "q", false, "no progress")

@@ -32,8 +32,8 @@ type running struct {
 
 // trial runs one trial. What goes wrong in it is the trial's failure too, and what was seen until then is kept.
 func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*recording.Trial, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.timeout)
-	defer cancel()
+	life, end := context.WithCancelCause(ctx) // of the child
+	defer end(nil)
 	r := &running{c: c, planned: planned, memory: map[string]*workload.GoMemory{}, trial: &recording.Trial{
 		Number:      planned.Number,
 		Model:       planned.Model,
@@ -41,24 +41,26 @@ func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*record
 		Concurrency: planned.Concurrency,
 		GoMemory:    map[string]recording.GoMemory{},
 	}}
-	err := r.start(ctx)
+	err := r.start(ctx, life, end)
 	if err == nil {
-		err = r.orDeath(r.throughTheGates(ctx))
-		err = errors.Join(err, r.finish(ctx, err))
-	}
-	if err == nil && planned.Kind == workload.Profiled {
-		err = r.addProfile()
+		err = r.orDeath(life, r.throughTheGates(life))
+		err = errors.Join(err, r.finish(ctx, life, err))
 	}
 	if err == nil {
 		err = r.workFailure()
 	}
+	if err == nil && planned.Kind == workload.Profiled {
+		err = r.addProfile()
+	}
 	if err != nil {
-		r.trial.Failure = &recording.Failure{Cause: failureCause(ctx, err), Error: err.Error()}
+		r.trial.Failure = &recording.Failure{Cause: failureCause(err), Error: err.Error()}
 	}
 	return r.trial, err
 }
 
-func (r *running) start(ctx context.Context) error {
+// start starts the child, and with it the clock that ends its life by the timeout: what it takes to prepare the trial
+// is not the child's.
+func (r *running) start(ctx, life context.Context, end context.CancelCauseFunc) error {
 	model, err := workload.Lookup(r.planned.Model)
 	if err != nil {
 		return err
@@ -74,9 +76,11 @@ func (r *running) start(ctx context.Context) error {
 	command.Credential = r.c.user.credential()
 	stacks := r.planned.Kind == workload.Profiled
 	r.watch, err = r.c.collector.Watch(r.trial, stacks, func() (int, error) {
-		if r.child, err = workload.Start(ctx, command); err != nil {
+		if r.child, err = workload.Start(life, command); err != nil {
 			return 0, err
 		}
+		clock := time.AfterFunc(r.c.options.timeout, func() { end(fmt.Errorf("%w within %v", errTimeout, r.c.options.timeout)) })
+		context.AfterFunc(life, func() { clock.Stop() })
 		return r.child.PID(), nil
 	})
 	return err
@@ -94,8 +98,11 @@ func (r *running) throughTheGates(ctx context.Context) error {
 	if err := r.watch.Gate(r.child.Go); err != nil {
 		return err
 	}
+	var notHeld error
 	if r.planned.Hold > 0 {
-		if err := r.hold(ctx); err != nil {
+		if err := r.hold(ctx); errors.Is(err, errNotHeld) {
+			notHeld = err
+		} else if err != nil {
 			return err
 		}
 	}
@@ -108,21 +115,15 @@ func (r *running) throughTheGates(ctx context.Context) error {
 	if r.planned.Kind == workload.Profiled {
 		r.addRates(result)
 	}
-	return nil
+	if result.Failed() > 0 { // which is why nobody was held
+		return nil
+	}
+	return notHeld
 }
 
 // hold measures while the origin holds every answer: what is there then is what waiting tasks cost.
 func (r *running) hold(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-r.child.Exited(): // nobody will ask the origin any more
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	waiting, err := r.c.origin.Held(ctx)
+	waiting, err := r.awaitHold(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,9 +141,37 @@ func (r *running) hold(ctx context.Context) error {
 	return r.c.origin.Release(ctx)
 }
 
-// orDeath puts the end of a child that has died before what only followed from it.
-func (r *running) orDeath(err error) error {
-	if err == nil || errors.Is(err, workload.ErrDied) {
+// awaitHold waits until the origin holds the requests, or the child has a word to say or none any more: then nobody
+// will ask the origin. A child whose work is over is errNotHeld.
+func (r *running) awaitHold(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		err := r.child.Speaks(ctx)
+		if err == nil {
+			err = errNotHeld
+		}
+		cancel(err)
+	}()
+	waiting, err := r.c.origin.Held(ctx)
+	cancel(nil)
+	<-heard // the child is listened to by one at a time
+	return waiting, err
+}
+
+// errNotHeld is work that was over before the origin held a request of it.
+var errNotHeld = errors.New("the work ended and the origin has held no request")
+
+// orDeath puts what ended the child before what only followed from it: the timeout, or its own end.
+func (r *running) orDeath(life context.Context, err error) error {
+	switch {
+	case err == nil, errors.Is(err, errTimeout):
+		return err
+	case life.Err() != nil: // who died then was killed by us
+		return fmt.Errorf("%w: %w", context.Cause(life), err)
+	case errors.Is(err, workload.ErrDied):
 		return err
 	}
 	select {
@@ -156,7 +185,7 @@ func (r *running) orDeath(err error) error {
 }
 
 // finish collects, lets the child go and reaps it. failed says why it did not get to its second gate.
-func (r *running) finish(ctx context.Context, failed error) (err error) {
+func (r *running) finish(ctx, life context.Context, failed error) (err error) {
 	defer func() { err = errors.Join(err, r.watch.Close()) }()
 	err = r.watch.Done()
 	if failed != nil {
@@ -170,9 +199,9 @@ func (r *running) finish(ctx context.Context, failed error) (err error) {
 		r.trial.CPU.WorkNS = r.workNS
 	}
 	if r.planned.Kind == workload.Profiled {
-		asked := r.ask(ctx, workload.ProfileBlock, workload.ProfileMutex) // before heap, which waits for the collector
+		asked := r.ask(life, workload.ProfileBlock, workload.ProfileMutex) // before heap, which waits for the collector
 		var heapErr error
-		r.end, heapErr = r.child.Heap(ctx)
+		r.end, heapErr = r.child.Heap(life)
 		err = errors.Join(err, asked, heapErr)
 	}
 	stats, statsErr := r.c.origin.Stats(ctx)
@@ -183,7 +212,7 @@ func (r *running) finish(ctx context.Context, failed error) (err error) {
 	err = errors.Join(err, statsErr, r.child.Release())
 	_, waitErr := r.child.Wait()
 	r.trial.Phases.ExitNS = collector.Now()
-	return errors.Join(err, waitErr)
+	return r.orDeath(life, errors.Join(err, waitErr))
 }
 
 // addGoMemory sets the child's words beside the kernel's of the same points.
@@ -234,7 +263,10 @@ func (r *running) workFailure() error {
 	return fmt.Errorf("%w: %d of %d", errRequests, failed, r.planned.Requests)
 }
 
-var errRequests = errors.New("failed requests")
+var (
+	errRequests = errors.New("failed requests")
+	errTimeout  = errors.New("no end") // of the child, within the timeout
+)
 
 // failureCauses name what ended a trial: the first that matches.
 var failureCauses = []struct {
@@ -243,18 +275,16 @@ var failureCauses = []struct {
 }{
 	{errRequests, "failed requests"},
 	{workload.ErrNotReady, "not ready"}, // by a deadline of its own
-	{context.DeadlineExceeded, "timeout"},
+	{errTimeout, "timeout"},
 	{workload.ErrSetup, "set-up"},
 	{workload.ErrProtocol, "protocol"},
 	{workload.ErrDied, "died"},
+	{errNotHeld, "not held"},
 	{origin.ErrExpired, "hold expired"},
 	{origin.ErrUnreachable, "origin"},
 }
 
-func failureCause(ctx context.Context, err error) string {
-	if ctx.Err() != nil {
-		err = errors.Join(ctx.Err(), err)
-	}
+func failureCause(err error) string {
 	for _, f := range failureCauses {
 		if errors.Is(err, f.err) {
 			return f.cause

@@ -51,22 +51,20 @@ func TestChildDiesInTheHold(t *testing.T) {
 }
 
 func TestFailureCause(t *testing.T) {
-	ended, cancel := context.WithTimeout(t.Context(), 0)
-	defer cancel()
 	tests := []struct {
-		ctx   context.Context
 		err   error
 		cause string
 	}{
-		{t.Context(), fmt.Errorf("%w: %w", workload.ErrNotReady, context.DeadlineExceeded), "not ready"},
-		{ended, errors.New("child killed"), "timeout"},
-		{ended, workload.ErrDied, "timeout"}, // by us
-		{t.Context(), workload.ErrDied, "died"},
-		{t.Context(), origin.ErrExpired, "hold expired"},
-		{t.Context(), recording.ErrExists, "other"},
+		{fmt.Errorf("%w: %w", workload.ErrNotReady, context.DeadlineExceeded), "not ready"},
+		{fmt.Errorf("%w within 1s: %w", errTimeout, workload.ErrDied), "timeout"}, // by us
+		{fmt.Errorf("%w: %w", origin.ErrUnreachable, context.DeadlineExceeded), "origin"},
+		{workload.ErrDied, "died"},
+		{errNotHeld, "not held"},
+		{origin.ErrExpired, "hold expired"},
+		{recording.ErrExists, "other"},
 	}
 	for _, test := range tests {
-		if got := failureCause(test.ctx, test.err); got != test.cause {
+		if got := failureCause(test.err); got != test.cause {
 			t.Errorf("%v: %q, want %q", test.err, got, test.cause)
 		}
 	}

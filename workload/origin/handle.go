@@ -27,8 +27,9 @@ var (
 )
 
 const (
-	identityTime = 5 * time.Second // for an origin to say who it is
-	maxReply     = 32 << 20        // bytes of one control answer
+	identityTime = 5 * time.Second  // for an origin to say who it is
+	answerTime   = 10 * time.Second // for it to answer what it has not to wait for
+	maxReply     = 32 << 20         // bytes of one control answer
 )
 
 // Handle is the parent's hold on an origin, in a process of its own or on
@@ -106,14 +107,18 @@ func (h *Handle) PID() int {
 // strangers to it. If hold is more than 0, nobody is answered until so many
 // requests wait, or none has come for half a second.
 func (h *Handle) Begin(ctx context.Context, hold int) error {
-	return h.wrap("begin trial", h.ask(ctx, http.MethodPost, "trial?hold="+strconv.Itoa(hold), nil))
+	return h.wrap("begin trial", h.askSoon(ctx, http.MethodPost, "trial?hold="+strconv.Itoa(hold), nil))
 }
 
 // Held waits until the requests of a trial with a hold are held, and returns
-// how many are. Without any request it waits until ctx ends.
+// how many are. Without any request it waits until ctx ends, which says nothing
+// of the origin: the error is then the cause of that end.
 func (h *Handle) Held(ctx context.Context) (int, error) {
 	var r reply
 	err := h.ask(ctx, http.MethodGet, "held", &r)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	return r.Waiting, h.wrap("wait for the hold", err)
 }
 
@@ -122,7 +127,7 @@ func (h *Handle) Held(ctx context.Context) (int, error) {
 // requests may be of others.
 func (h *Handle) Release(ctx context.Context) error {
 	var r reply
-	err := h.ask(ctx, http.MethodPost, "release", &r)
+	err := h.askSoon(ctx, http.MethodPost, "release", &r)
 	if err == nil && r.Expired {
 		err = fmt.Errorf("%w: measuring took more than %v", ErrExpired, holdLimit)
 	}
@@ -132,7 +137,7 @@ func (h *Handle) Release(ctx context.Context) error {
 // Stats returns what the origin counted since Begin.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
-	err := h.ask(ctx, http.MethodGet, "stats", &s)
+	err := h.askSoon(ctx, http.MethodGet, "stats", &s)
 	return s, h.wrap("read origin stats", err)
 }
 
@@ -155,6 +160,14 @@ func (h *Handle) wrap(what string, err error) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// askSoon asks for what an origin answers at once: one that does not is
+// unreachable.
+func (h *Handle) askSoon(ctx context.Context, method, path string, value any) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return h.ask(ctx, method, path, value)
 }
 
 // ask does one control request and decodes its answer into value.

@@ -114,3 +114,16 @@ func TestHoldExpires(t *testing.T) {
 		}
 	}
 }
+
+// A caller that does not wait for the hold any longer learns nothing of the origin by it.
+func TestHeldGivenUp(t *testing.T) {
+	h := serve(t, nil)
+	begin(t, h, 23)
+	late := errors.New("late")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, late)
+	defer cancel()
+	if _, err := h.Held(ctx); !errors.Is(err, late) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v, want %v", err, late)
+	}
+	begin(t, h, 0) // it is there
+}
