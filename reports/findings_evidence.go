@@ -132,21 +132,42 @@ func failures(trials []Trial) (failed int, why []string) {
 	return failed, why
 }
 
-// failure says why a trial is no result: its cause, failed units by cause, an example.
+// failure says why a trial is no result: its cause, failed units by cause, an example beside its own cause.
 func failure(t *recording.Trial) string {
 	var parts []string
 	if t.Failure != nil {
-		parts = append(parts, join(": ", t.Failure.Cause, t.Failure.Error))
+		parts = append(parts, join(": ", t.Failure.Cause, withoutName(t.Failure.Error, t.Failure.Cause)))
+	}
+	example := ""
+	if len(t.Work.Errors) > 0 {
+		example = t.Work.Errors[0]
 	}
 	for _, cause := range slices.Sorted(maps.Keys(t.Work.Failed)) {
-		if n := t.Work.Failed[cause]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", plural(int64(n), "unit"), cause))
+		n := t.Work.Failed[cause]
+		if n <= 0 {
+			continue
 		}
+		part := fmt.Sprintf("%s %s", plural(int64(n), "unit"), cause)
+		if text := withoutName(example, cause); text != example {
+			example = ""
+			if text != "" {
+				part += " (" + text + ")"
+			}
+		}
+		parts = append(parts, part)
 	}
-	if len(t.Work.Errors) > 0 {
-		parts = append(parts, "for example "+t.Work.Errors[0])
+	if example != "" {
+		parts = append(parts, "for example "+example)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// withoutName takes a name away that stands before a text, as often as it does, where the name is told anyway.
+func withoutName(text, name string) string {
+	for name != "" && strings.HasPrefix(text, name) {
+		text = strings.TrimLeft(strings.TrimPrefix(text, name), ": ")
+	}
+	return text
 }
 
 // DifferentDigests are the results that trials of equally many units came to which did all of their work, each with the

@@ -55,6 +55,14 @@ func TestFindings(t *testing.T) {
 			"go-goroutines failed in 1 of 8 trials: a failed trial is in no figure.",
 			"trial 6: 1 unit reset, 2 units timeout, for example read: connection reset",
 			"See to the cause first: models that fail differently did not do the same work."}}},
+		{"failed requests, named again in the text", func(r *recording.Recording) {
+			r.Trials[5].Failure = &recording.Failure{Cause: "failed requests", Error: "failed requests: 6 of 6"}
+			r.Trials[5].Work.Failed = map[string]int{"status": 2, "wrong content": 4}
+			r.Trials[5].Work.Errors = []string{"wrong content: wrong content: 0 departures"}
+		}, []Finding{{Warning, "failed-trials", "go-goroutines",
+			"go-goroutines failed in 1 of 8 trials: a failed trial is in no figure.",
+			"trial 6: failed requests: 6 of 6, 2 units status, 4 units wrong content (0 departures)",
+			"See to the cause first: models that fail differently did not do the same work."}}},
 		{"digests", func(r *recording.Recording) { r.Trials[5].Work.Digest = "00c0ffee" }, []Finding{{Warning, "digests-differ", "",
 			"The results differ (2 digests): the models did not do the same work, and no figure compares.",
 			"9f86d081884…: go-sequential, go-threads, go-goroutines; 00c0ffee: go-goroutines",

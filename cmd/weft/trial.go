@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weft-profiler/weft/collector"
@@ -300,7 +301,11 @@ func workRecord(result workload.Result) recording.Work {
 			work.Failed = map[string]int{}
 		}
 		work.Failed[cause] = int(failure.Count)
-		work.Errors = append(work.Errors, cause+": "+failure.First)
+		text := failure.First
+		if !strings.HasPrefix(text, cause) {
+			text = cause + ": " + text
+		}
+		work.Errors = append(work.Errors, text)
 	}
 	slices.Sort(work.Errors)
 	return work
