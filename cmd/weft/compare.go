@@ -262,7 +262,7 @@ func compare(cmd *cobra.Command, opts compareOptions) (err error) {
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("%w before the first trial: %w", errInterrupted, err)
+			return fmt.Errorf("%w before the first trial", errInterrupted) // err is what was given up
 		}
 		return err
 	}

@@ -56,7 +56,11 @@ func pythonModels(names []string) []workload.Model {
 func availability(ctx context.Context, name string, as *sudoUser, models []workload.Model) (map[string]workload.Availability, string, error) {
 	interpreter, err := workload.FindPython(name)
 	if err == nil {
-		return workload.CheckPython(ctx, interpreter, as.credential(), models), interpreter, nil
+		found := workload.CheckPython(ctx, interpreter, as.credential(), models)
+		if ctx.Err() != nil { // a look that was given up says nothing of what there is
+			return nil, "", errInterrupted
+		}
+		return found, interpreter, nil
 	}
 	if name != "" || !errors.Is(err, workload.ErrInterpreter) {
 		return nil, "", usage(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,6 +71,17 @@ func TestFailureCause(t *testing.T) {
 	}
 }
 
+// The cause of a failed request is named once, whether its text begins with it or not.
+func TestWorkRecordErrors(t *testing.T) {
+	got := workRecord(workload.Result{Failures: map[string]workload.Failure{
+		workload.CauseContent: {Count: 4, First: "wrong content: 0 departures"},
+		workload.CauseReset:   {Count: 2, First: "EOF"},
+	}}).Errors
+	if want := []string{"reset: EOF", "wrong content: 0 departures"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // An interrupt before the first trial is one all the same, and leaves nothing behind.
 func TestInterruptBeforeTheFirstTrial(t *testing.T) {
 	needRoot(t)
@@ -77,11 +89,14 @@ func TestInterruptBeforeTheFirstTrial(t *testing.T) {
 	cancel()
 	dir := newRecording(t)
 	cmd := compareCommand()
-	cmd.SetArgs([]string{"-q", "-o", dir})
+	cmd.SetArgs([]string{"-q", "-m", "go-threads,py-threads", "-o", dir})
 	cmd.SetOut(t.Output())
 	cmd.SetErr(t.Output())
-	if code := exitCode(cmd.ExecuteContext(ctx)); code != exitInterrupted {
-		t.Errorf("exit %d, want %d", code, exitInterrupted)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	// Nothing that was given up at once is told as if it were missing.
+	err := cmd.ExecuteContext(ctx)
+	if code := exitCode(err); code != exitInterrupted || err.Error() != "interrupted before the first trial" {
+		t.Errorf("exit %d: %v", code, err)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("a directory is left")
