@@ -77,6 +77,14 @@ func TestCheckURL(t *testing.T) {
 			t.Errorf("%q: accepted", text)
 		}
 	}
+	for text, says := range map[string]string{
+		"127.0.0.1:80": "give http://127.0.0.1:80", "localhost:80": "give http://localhost:80", "origin.example": "give http://origin.example",
+		"": "give http://HOST:PORT", "a b": "give http://HOST:PORT",
+	} {
+		if _, err := CheckURL(text); !errors.Is(err, ErrScheme) || !strings.HasSuffix(err.Error(), says) {
+			t.Errorf("%q: %v, want to be told to %s", text, err, says)
+		}
+	}
 	if _, err := CheckURL("https://h"); !errors.Is(err, ErrScheme) || !strings.Contains(err.Error(), "http://HOST:PORT") {
 		t.Errorf("https: %v", err)
 	}
@@ -89,7 +97,8 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	_, err := Lookup("go-fibers")
-	if !errors.Is(err, ErrModel) || !strings.Contains(err.Error(), "go-sequential, go-threads, go-goroutines, go-eventloop, go-nethttp") {
+	if !errors.Is(err, ErrModel) || !strings.Contains(err.Error(), "go-sequential, go-threads, go-goroutines, go-eventloop, go-nethttp") ||
+		!strings.HasSuffix(err.Error(), "py-asyncio, or py-threads.own, py-gevent.own, py-asyncio.own") {
 		t.Errorf("got %v", err)
 	}
 }

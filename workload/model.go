@@ -104,7 +104,19 @@ func Lookup(name string) (Model, error) {
 	for i, m := range models {
 		names[i] = m.Name
 	}
-	return Model{}, fmt.Errorf("%w %q: one of %s", ErrModel, cut(name), strings.Join(names, ", "))
+	return Model{}, fmt.Errorf("%w %q: one of %s, or %s", ErrModel, cut(name), strings.Join(names, ", "), strings.Join(OwnNames(), ", "))
+}
+
+// OwnNames lists the names, beside those of Models, of models with their
+// library's own concurrency.
+func OwnNames() []string {
+	var names []string
+	for _, m := range Models() {
+		if m.HasOwn() {
+			names = append(names, m.OwnName())
+		}
+	}
+	return names
 }
 
 // HasOwn reports whether the model's library has a concurrency of its own.

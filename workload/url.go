@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // ErrScheme is an origin's URL that is not plain http. The models compared
@@ -17,6 +18,9 @@ var ErrScheme = errors.New("only http:// is supported")
 // CheckURL parses the URL of an origin: http, a host, a port if not 80, and
 // nothing else.
 func CheckURL(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		return nil, fmt.Errorf("origin URL %q: %w: give %s", cut(text), ErrScheme, withScheme(text))
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("origin URL: %w", err)
@@ -34,6 +38,14 @@ func CheckURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("origin URL %q: %w", cut(text), err)
 	}
 	return u, nil
+}
+
+// withScheme is what somebody meant who left http:// out, if that can be.
+func withScheme(text string) string {
+	if _, err := CheckURL("http://" + text); err != nil {
+		return "http://HOST:PORT"
+	}
+	return "http://" + cut(text)
 }
 
 func portOf(u *url.URL) (uint16, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,5 +80,13 @@ func TestEstimateComesFirst(t *testing.T) {
 	newProgress(&log, opts, opts.origin.Latency, 0).finish()
 	if log.Len() > 0 {
 		t.Errorf("quiet: %q", log.String())
+	}
+}
+
+// A list of models may be written as people write lists.
+func TestModelsWithSpaces(t *testing.T) {
+	opts := planOf(t, "-m", "go-threads, go-goroutines", "-o", "x")
+	if want := []string{"go-threads", "go-goroutines"}; !slices.Equal(opts.plan.Models, want) {
+		t.Errorf("got %q, want %q", opts.plan.Models, want)
 	}
 }

@@ -59,6 +59,11 @@ func TestBadInput(t *testing.T) {
 		{"unknown flag", []string{"--concurency", "3"}, exitUsage, []string{"--concurency", "--help"}},
 		{"an argument", []string{"now"}, exitUsage, []string{"now", "weft compare --help"}},
 		{"url and latency", []string{"--url", nobody, "--latency", "1s"}, exitUsage, []string{"url", "latency"}},
+		{"URL without scheme", []string{"--url", "127.0.0.1:80"}, exitUsage, []string{"give http://127.0.0.1:80"}},
+		{"empty URL", []string{"--url", ""}, exitUsage, []string{"--url is empty", "not set"}},
+		{"empty output", []string{"-o", ""}, exitUsage, []string{"--output is empty"}},
+		{"empty interpreter", []string{"--python="}, exitUsage, []string{"--python is empty"}},
+		{"latency of a time-out", []string{"--latency", "20s", "--jitter", "10s"}, exitUsage, []string{"20s", "10s", "fails after 30s"}},
 		{"beyond the host", []string{"-n", "3000000", "-c", "3000000"}, exitLimit, []string{"ulimit -Hn", "ip_local_port_range"}},
 	}
 	for _, test := range tests {

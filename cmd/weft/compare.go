@@ -147,6 +147,12 @@ func articleText() string {
 // settle does what flags mean for other flags.
 func (o *compareOptions) settle(flags *pflag.FlagSet) error {
 	o.named = flags.Changed("models")
+	for i, name := range o.plan.Models {
+		o.plan.Models[i] = strings.TrimSpace(name)
+	}
+	if err := checkNotEmpty(flags, "url", "output", "python"); err != nil {
+		return err
+	}
 	if err := checkURLAlone(flags, o.url); err != nil {
 		return err
 	}
@@ -161,6 +167,16 @@ func (o *compareOptions) settle(flags *pflag.FlagSet) error {
 			o.plan.Models = articleModels()
 		}
 		return setArticle(flags)
+	}
+	return nil
+}
+
+// checkNotEmpty refuses a flag that was given nothing, which would do as if it had not been given.
+func checkNotEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if flags.Changed(name) && flags.Lookup(name).Value.String() == "" {
+			return usagef("--%s is empty, perhaps from a variable that is not set: give it a value, or leave it out", name)
+		}
 	}
 	return nil
 }
@@ -222,7 +238,11 @@ func listModels(ctx context.Context, out io.Writer, python string) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", m.Name, m.Summary, can)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: the same with as many in flight as the library takes by itself\n", strings.Join(workload.OwnNames(), ", "))
+	return nil
 }
 
 // complete derives what the flags imply and refuses what can't be, before anything is made.
@@ -244,6 +264,9 @@ func (o *compareOptions) complete() error {
 	}
 	if err := o.origin.CheckValid(); err != nil {
 		return usage(err)
+	}
+	if err := checkLatency(o.origin); err != nil {
+		return err
 	}
 	return usage(o.plan.CheckValid())
 }

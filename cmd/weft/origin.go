@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/weft-profiler/weft/workload"
 	"github.com/weft-profiler/weft/workload/origin"
 )
 
@@ -27,6 +28,9 @@ func originCommand() *cobra.Command {
 			if err := cfg.CheckValid(); err != nil {
 				return usage(err)
 			}
+			if err := checkLatency(cfg); err != nil {
+				return err
+			}
 			return origin.Serve(cmd.Context(), cfg, func(address net.Addr) {
 				fmt.Fprintf(cmd.OutOrStdout(), "origin at http://%s (%v latency), Ctrl-C ends it\n", address, cfg.Latency)
 			})
@@ -35,6 +39,14 @@ func originCommand() *cobra.Command {
 	cmd.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "address `HOST:PORT`; port 0 takes a free one")
 	originFlags(cmd.Flags(), &cfg)
 	return cmd
+}
+
+// checkLatency refuses what would fail each request.
+func checkLatency(cfg origin.Config) error {
+	if longest := cfg.Latency + cfg.Jitter; longest >= workload.DefaultTimeout {
+		return usagef("latency %v and jitter %v: a request fails after %v: make them less together", cfg.Latency, cfg.Jitter, workload.DefaultTimeout)
+	}
+	return nil
 }
 
 // originFlags are the flags on how an origin answers, the same for an origin of one's own.

@@ -60,3 +60,11 @@ func TestOriginGoesAway(t *testing.T) {
 		t.Errorf("%d failed trials", failed)
 	}
 }
+
+func TestOriginRefusesWhatFailsEachRequest(t *testing.T) {
+	code, out, log := weft(t, "origin", "--listen", "127.0.0.1:0", "--latency", "30s")
+	if code != exitUsage || out != "" {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	contains(t, "the message", log, "a request fails after 30s")
+}
