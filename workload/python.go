@@ -74,7 +74,7 @@ type Python struct {
 func OpenPython(interpreter string) (*Python, error) {
 	dir, err := os.MkdirTemp("", "weft-python-")
 	if err != nil {
-		return nil, fmt.Errorf("make directory of scripts: %w", err)
+		return nil, fmt.Errorf("make directory of scripts: %w: set TMPDIR to a directory in which files can be made", err)
 	}
 	p := &Python{interpreter: interpreter, dir: dir}
 	if err := p.writeScripts(); err != nil {

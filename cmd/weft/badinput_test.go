@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/workload"
 )
 
 // What can't be is said before anything starts: by a clear sentence and an exit code of its own.
@@ -49,7 +50,7 @@ func TestBadInput(t *testing.T) {
 		{"force on a file", []string{"-f", "-o", file}, exitUsage, []string{file, "exists", "no directory", "another path"}},
 		{"unwritable output", []string{"-o", "/proc/weft"}, exitFailed, []string{"/proc/weft", "choose a path"}},
 		{"no parent", []string{"-o", "/nonexistent/weft"}, exitFailed, []string{"/nonexistent", "parent"}},
-		{"no origin", []string{"--url", nobody}, exitOrigin, []string{"unreachable", nobody}},
+		{"no origin", []string{"--url", nobody}, exitOrigin, []string{"unreachable", nobody, "weft origin --listen"}},
 		{"not an origin", []string{"--url", stranger.URL}, exitOrigin, []string{"not a weft origin", "weft origin"}},
 		{"wrong URL", []string{"--url", "ftp://example.test"}, exitUsage, []string{"ftp"}},
 		{"https URL", []string{"--url", "https://example.test"}, exitUsage, []string{"only http://"}},
@@ -183,6 +184,24 @@ func copyForEverybody(t *testing.T, cmd *exec.Cmd) {
 	cmd.Path, cmd.Dir = filepath.Join(dir, "weft"), dir
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(cmd.Path, data, 0o755)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A user behind sudo who cannot execute weft is told of, and so is a directory for temporary files that is not there.
+func TestNoPlaceForChildren(t *testing.T) {
+	needRoot(t)
+	closed := weftProcess(t, "compare", "-q", "-m", "go-goroutines", "-o", newRecording(t))
+	copyForEverybody(t, closed)
+	if err := os.Chmod(closed.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	closed.Env = append(closed.Env, "SUDO_UID=65534", "SUDO_GID=65534")
+	out, _ := closed.CombinedOutput()
+	contains(t, "the message", string(out), "permission denied", "user 65534", "execute "+closed.Path)
+
+	t.Setenv("TMPDIR", "/nonexistent/weft")
+	if _, err := workload.OpenPython("/usr/bin/python3"); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
+		t.Errorf("without a directory for temporary files: %v", err)
 	}
 }
 

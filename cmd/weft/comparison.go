@@ -45,10 +45,13 @@ func (c *comparison) openOrigin(ctx context.Context) error {
 	var err error
 	if c.options.url != "" {
 		c.origin, err = origin.Connect(ctx, c.options.url)
-	} else {
-		c.origin, err = origin.Spawn(ctx, c.exe, c.options.origin, c.user.credential())
+		if errors.Is(err, origin.ErrUnreachable) {
+			err = fmt.Errorf("%w: start one there with weft origin --listen HOST:PORT, and see that it can be reached from here", err)
+		}
+		return err
 	}
-	return err
+	c.origin, err = origin.Spawn(ctx, c.exe, c.options.origin, c.user.credential())
+	return c.user.adviseExecute(err, c.exe)
 }
 
 // checkLimits asks the host, before the start, for what the plan will need.

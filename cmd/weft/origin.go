@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 
@@ -31,9 +32,13 @@ func originCommand() *cobra.Command {
 			if err := checkLatency(cfg); err != nil {
 				return err
 			}
-			return origin.Serve(cmd.Context(), cfg, func(address net.Addr) {
+			err := origin.Serve(cmd.Context(), cfg, func(address net.Addr) {
 				fmt.Fprintf(cmd.OutOrStdout(), "origin at http://%s (%v latency), Ctrl-C ends it\n", address, cfg.Latency)
 			})
+			if network := (*net.OpError)(nil); errors.As(err, &network) && network.Op == "listen" {
+				return fmt.Errorf("%w: choose another address with --listen HOST:PORT", err)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "address `HOST:PORT`; port 0 takes a free one")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -67,4 +68,17 @@ func TestOriginRefusesWhatFailsEachRequest(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	contains(t, "the message", log, "a request fails after 30s")
+}
+
+func TestOriginOnAPortInUse(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	code, _, log := weft(t, "origin", "--listen", listener.Addr().String())
+	if code != exitFailed {
+		t.Errorf("exit %d, want %d", code, exitFailed)
+	}
+	contains(t, "the message", log, "address already in use", "--listen")
 }

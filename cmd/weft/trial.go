@@ -78,7 +78,7 @@ func (r *running) start(ctx, life context.Context, end context.CancelCauseFunc) 
 	stacks := r.planned.Kind == workload.Profiled
 	r.watch, err = r.c.collector.Watch(r.trial, stacks, func() (int, error) {
 		if r.child, err = workload.Start(life, command); err != nil {
-			return 0, err
+			return 0, r.c.user.adviseExecute(err, command.Path)
 		}
 		clock := time.AfterFunc(r.c.options.timeout, func() { end(fmt.Errorf("%w within %v", errTimeout, r.c.options.timeout)) })
 		context.AfterFunc(life, func() { clock.Stop() })

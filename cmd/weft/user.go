@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
@@ -64,6 +66,15 @@ func (u *sudoUser) credential() *syscall.Credential {
 		return nil
 	}
 	return &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.gid), Groups: u.groups}
+}
+
+// adviseExecute says what is in the way of a user who may not execute weft's own file.
+func (u *sudoUser) adviseExecute(err error, exe string) error {
+	if u == nil || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w: user %d, who called sudo, has to be able to execute %s: move it to a directory that is open to that user, or unset SUDO_UID to run children as root",
+		err, u.uid, exe)
 }
 
 func (u *sudoUser) owner() *recording.Owner {
