@@ -53,6 +53,7 @@ func finders() []finder {
 			"or the origin's threads waited for a CPU, for each request, %s of the time that a reply was awaited.", formatLimit(mostOfRate), formatLimit(fullMachine), formatLimit(mostDelay)), findServerBound},
 		{"concurrency-not-reached", "the median peak in flight is below what was asked for.", findNotReached},
 		{"held-not-reached", "with its answers held, a model that otherwise reached what was asked for did not.", findNotHeld},
+		{"held-too-few", fmt.Sprintf("the held trials of a model differ by fewer than %d tasks: it has no figures of a held task.", recording.LeastHeldTasks), findFewHeld},
 		{"held-kernel-memory", fmt.Sprintf("between the models with the most and the least kernel memory for a held task lie %s and a factor of %s or more.",
 			formatBytes(leastHeldDifference), formatCount(leastHeldRatio)), findHeldDifference},
 		{"mostly-setup", "two thirds or more of the peak RSS are there in the control trial, or at the gate where there is none.", findMostlySetup},

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weft-profiler/weft/collector/recording"
 )
@@ -71,15 +72,49 @@ func findNotHeld(v *View, r *recording.Recording) []Finding {
 		if f := m.Figure("in-flight-peak"); reached >= asked || f != nil && f.Median < float64(m.Asked) {
 			continue
 		}
+		of := ": HELD/TASK is that of so few"
+		if m.Figure("held-user-B/task") == nil {
+			of = ""
+		}
 		list = append(list, Finding{
 			Severity: Warning, Name: "held-not-reached", Model: m.Name,
-			Text:     fmt.Sprintf("%s held %d of %d requests: HELD/TASK is that of so few.", m.Name, reached, asked),
+			Text:     fmt.Sprintf("%s held %d of %d requests%s.", m.Name, reached, asked, of),
 			Evidence: "requests at the origin when none had come for half a second",
 			Advice:   fmt.Sprintf("Compare at -c %d, or see what keeps it from sending.", max(1, reached)),
 		})
 	}
 	return list
 }
+
+// findFewHeld is for models whose held trials are too much alike to tell what a task costs.
+func findFewHeld(v *View, r *recording.Recording) []Finding {
+	var models, evidence []string
+	for i := range v.Models {
+		m := &v.Models[i]
+		trials := trialsOf(r, m.Name)
+		pairs := heldPairs(trials)
+		if m.Asked < 2 || len(pairs) == 0 || m.Figure("held-user-B/task") != nil {
+			continue
+		}
+		few, many := waitingOf(trials[pairs[0].few]), waitingOf(trials[pairs[0].many])
+		if few <= 0 || many-few >= recording.LeastHeldTasks {
+			continue // it lacks the figure for another reason
+		}
+		models = append(models, m.Name)
+		evidence = append(evidence, fmt.Sprintf("%s: %d and %d held", m.Name, few, many))
+	}
+	if len(models) == 0 {
+		return nil
+	}
+	return []Finding{{
+		Severity: Remark, Name: "held-too-few", Model: about(models),
+		Text:     fmt.Sprintf("No HELD/TASK of %s: the held trials differ by fewer than %d tasks.", strings.Join(models, ", "), recording.LeastHeldTasks),
+		Evidence: strings.Join(firstOf(evidence, 3), "; "),
+		Advice:   "Compare at -c 20 or more: a helper thread or a span of the heap would count as the cost of so few.",
+	}}
+}
+
+func waitingOf(t *recording.Trial) int64 { return t.Snapshots[recording.AtHeld].Waiting }
 
 // ownConcurrency says that nobody told the model how many: its library decides.
 func ownConcurrency(plan recording.Plan, model string) bool {

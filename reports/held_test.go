@@ -77,3 +77,48 @@ func heldMetric(t *testing.T, name string) Metric {
 	t.Fatalf("no metric %s", name)
 	return Metric{}
 }
+
+func TestFindNotHeld(t *testing.T) {
+	r := newRecording()
+	expect(t, r, "held-not-reached") // py-threads has its finding already
+	each(r, "go-goroutines", recording.Held, func(t *recording.Trial) {
+		held := t.Snapshots[recording.AtHeld]
+		held.Waiting = min(held.Waiting, 60)
+		t.Snapshots[recording.AtHeld] = held
+	})
+	expect(t, r, "held-not-reached", Finding{Severity: Warning, Model: "go-goroutines",
+		Text:     "go-goroutines held 60 of 100 requests: HELD/TASK is that of so few.",
+		Evidence: "requests at the origin when none had come for half a second",
+		Advice:   "Compare at -c 60, or see what keeps it from sending."})
+}
+
+// One helper thread more would be the cost of so few tasks.
+func TestFindFewHeld(t *testing.T) {
+	r := newRecording()
+	expect(t, r, "held-too-few")
+	alike := func(model string, few, many int64) {
+		each(r, model, recording.Held, func(t *recording.Trial) {
+			held := t.Snapshots[recording.AtHeld]
+			held.Waiting = few
+			if t.Concurrency == 100 {
+				held.Waiting = many
+			}
+			held.Cost = costOfTasks(figuresOf(model), held.Waiting, held.USSBytes)
+			t.Snapshots[recording.AtHeld] = held
+		})
+	}
+	alike("go-goroutines", 1, 9)
+	expect(t, r, "held-too-few")
+	alike("go-goroutines", 1, 8)
+	alike("go-threads", 1, 2)
+	want := Finding{Severity: Remark,
+		Text:     "No HELD/TASK of go-threads, go-goroutines: the held trials differ by fewer than 8 tasks.",
+		Evidence: "go-threads: 1 and 2 held; go-goroutines: 1 and 8 held",
+		Advice:   "Compare at -c 20 or more: a helper thread or a span of the heap would count as the cost of so few."}
+	expect(t, r, "held-too-few", want)
+	for _, m := range NewView(r).Models {
+		if few := m.Name == "go-threads" || m.Name == "go-goroutines"; few && m.Figure("held-kernel-B/task") != nil {
+			t.Errorf("%s has the figure all the same", m.Name)
+		}
+	}
+}

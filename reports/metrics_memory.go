@@ -1,6 +1,10 @@
 package reports
 
-import "github.com/weft-profiler/weft/collector/recording"
+import (
+	"fmt"
+
+	"github.com/weft-profiler/weft/collector/recording"
+)
 
 func memoryMetrics() []Metric {
 	return []Metric{
@@ -79,8 +83,10 @@ func goMemoryMetrics() []Metric {
 func heldMetrics() []Metric {
 	return []Metric{
 		{Name: "held-user-B/task", Column: "HELD/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
-			Definition: "User memory of one more task that waits: growth of anonymous memory (Anonymous of smaps_rollup) from the gate to the moment when the origin holds every answer, in a trial at the concurrency asked for less that in one at a tenth of it, over the difference in the number of requests that were reached. In tables it stands before the kernel memory: user+kern.",
-			Pair:       heldFigure(func(c recording.TaskCost, _ recording.Snapshot) (float64, bool) { return c.User, true })},
+			Definition: "User memory of one more task that waits: growth of anonymous memory (Anonymous of smaps_rollup) from the gate to the moment when the origin holds every answer, in a trial at the concurrency asked for less that in one at a tenth of it, over the difference in the number of requests that were reached. " +
+				fmt.Sprintf("Left out where that is fewer than %d: a helper thread, or a span of the heap, that one of the trials happens to have would count as the tasks'. ", recording.LeastHeldTasks) +
+				"In tables it stands before the kernel memory: user+kern.",
+			Pair: heldFigure(func(c recording.TaskCost, _ recording.Snapshot) (float64, bool) { return c.User, true })},
 		{Name: "held-kernel-B/task", Column: "HELD KERNEL/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
 			Definition: "Kernel memory of one more task that waits, from the same trials: thread stacks, task structs, page tables, sockets, epoll items; socket buffers left out. From the account of the process's own cgroup where its bound is a tenth of the figure or less, else from counts in /proc times sizes of slab objects.",
 			Pair:       heldFigure(func(c recording.TaskCost, _ recording.Snapshot) (float64, bool) { return c.Kernel, true })},

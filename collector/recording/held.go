@@ -16,6 +16,10 @@ type TaskCost struct {
 // sharp is how much of a figure its bound may be: 1 in so many.
 const sharp = 10
 
+// LeastHeldTasks is by how many tasks two held trials have to differ: a helper thread that one of them happens to have, or
+// a span of its heap, counts as the tasks'.
+const LeastHeldTasks = 8
+
 // HeldPerTask gives what a held task costs, from two held trials of a model with few tasks and with many: what the
 // second one grew more from its gate to held, over the tasks that waited more. What a model makes once, whatever the
 // number of tasks, is in neither. It divides by the tasks that did wait, not by those asked for.
@@ -23,8 +27,8 @@ const sharp = 10
 // User memory is anonymous memory, which follows from the process alone; USS and RSS have pages of files too, which
 // become private, or are there at all, by what other processes do. The kernel's memory is that of a cgroup where
 // both trials have it and the tasks are so many that its bound is a tenth of the figure or less; else it is by
-// /proc. Not ok is a model that has no second trial, a trial that was not held, one with no more tasks than the
-// other, and trials of which no way is known in both.
+// /proc. Not ok is a model that has no second trial, a trial that was not held, one with not even LeastHeldTasks
+// more than the other, and trials of which no way is known in both.
 func HeldPerTask(few, many *Trial) (TaskCost, bool) {
 	if cost, ok := heldPerTask(few, many, ByCgroup); ok && sharp*cost.Bound <= cost.Kernel {
 		return cost, true
@@ -39,7 +43,7 @@ func heldPerTask(few, many *Trial, way string) (TaskCost, bool) {
 	less, lessOK := heldGrowth(few, way)
 	more, moreOK := heldGrowth(many, way)
 	tasks := more.tasks - less.tasks
-	if !lessOK || !moreOK || tasks <= 0 || !slices.Equal(less.parts, more.parts) {
+	if !lessOK || !moreOK || tasks < LeastHeldTasks || !slices.Equal(less.parts, more.parts) {
 		return TaskCost{}, false
 	}
 	perTask := func(bytes int64) float64 { return float64(bytes) / float64(tasks) }
