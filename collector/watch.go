@@ -157,6 +157,9 @@ func (w *Watch) lookForNames() error {
 	}
 	w.others = w.c.symbols.NewGroup()
 	if w.gos, err = watchGoroutines(w.c.probes, w.names, w.trial.PID); err != nil {
+		if _, gone := os.Readlink(fmt.Sprintf("/proc/%d/exe", w.trial.PID)); gone != nil { // nothing was refused
+			return fmt.Errorf("look for goroutines: %w", err)
+		}
 		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
 	}
 	return nil

@@ -1,10 +1,15 @@
 package collector
 
 import (
+	"os"
+	"os/exec"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/bpf"
 	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/collector/symbols"
 )
 
 // A program that makes threads and connections without end does not take weft's memory, and is in the sums.
@@ -36,5 +41,30 @@ func TestEndsBeyondTheList(t *testing.T) {
 	work := w.droppedTime
 	if work.RunningNS != 25*beyond || work.RunnableNS != 10*beyond || work.BlockedNS[recording.CauseFutex] != 50*beyond || w.droppedMadeUp != 2*beyond {
 		t.Errorf("%+v, %d made up", work, w.droppedMadeUp)
+	}
+}
+
+// That a process has ended before its goroutines were looked for is no probe that is missing.
+func TestEndsBeforeItsGoroutinesAreLookedFor(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run=^$")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := symbols.New("/proc")
+	defer s.Close()
+	w := &Watch{c: &Collector{stacks: true, symbols: s}, trial: &recording.Trial{PID: cmd.Process.Pid}}
+	if err := w.lookForNames(); err == nil || len(w.trial.Missing) > 0 {
+		t.Errorf("got %v, missing %+v", err, w.trial.Missing)
+	}
+	if w.names != nil {
+		w.names.Close()
 	}
 }
