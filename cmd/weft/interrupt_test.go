@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -30,6 +31,8 @@ func TestClosedTerminal(t *testing.T) {
 	}
 	read.Close()
 	cmd.Stdout, cmd.Stderr = write, write
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP) // who is run by nohup hands on that it is ignored
+	defer signal.Reset(unix.SIGHUP)
 	startWeft(t, cmd)
 	write.Close()
 	awaitTrials(t, dir, 2)
@@ -90,7 +93,11 @@ func TestKilled(t *testing.T) {
 		awaitEnd(t, pid)
 	}
 	for _, format := range reports.Formats() {
-		code, out, log := weft(t, "report", dir, "--format", format.Name, "--kind", recording.KindHeap)
+		args := []string{"report", dir, "--format", format.Name}
+		if format.NeedsKind {
+			args = append(args, "--kind", recording.KindHeap)
+		}
+		code, out, log := weft(t, args...)
 		if format.NeedsKind {
 			contains(t, format.Name, log, "its run was interrupted")
 			continue
