@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -54,15 +55,12 @@ func (w *watched) open() {
 func watchUntil(t testing.TB, opts Options, program string, args ...string) *watched {
 	t.Helper()
 	needProbes(t)
-	probes, err := Open(opts)
-	if err != nil {
+	probes := openProbes(t, opts)
+	w := &watched{t: t, probes: probes}
+	// Here and not as a target, the os package makes a process once, to find out whether pidfds work.
+	if _, err := os.FindProcess(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { probes.Close() })
-	for _, m := range probes.Missing() {
-		t.Fatalf("object %s: %v", m.Object, m.Err)
-	}
-	w := &watched{t: t, probes: probes}
 	if err := probes.Adopt(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +69,42 @@ func watchUntil(t testing.TB, opts Options, program string, args ...string) *wat
 		t.Fatal(err)
 	}
 	return w
+}
+
+// shared are the probes of the last test. To open them takes longer than many a test, and ten times that on an emulated
+// machine; a test that begins a session of its own does what weft does between trials.
+var shared struct {
+	probes *Probes
+	opts   Options
+}
+
+func openProbes(t testing.TB, opts Options) *Probes {
+	t.Helper()
+	if shared.probes != nil && shared.opts == opts {
+		if err := shared.probes.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		return shared.probes
+	}
+	if shared.probes != nil {
+		if err := shared.probes.Close(); err != nil {
+			t.Fatal(err)
+		}
+		shared.probes = nil
+	}
+	probes, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range probes.Missing() {
+		t.Fatalf("object %s: %v", m.Object, errors.Join(m.Err, probes.Close()))
+	}
+	if _, benchmark := t.(*testing.B); benchmark { // it measures nothing of what another one has left
+		t.Cleanup(func() { probes.Close() })
+		return probes
+	}
+	shared.probes, shared.opts = probes, opts
+	return probes
 }
 
 func now() int64 {

@@ -50,7 +50,7 @@ func TestSideBySide(t *testing.T) {
 			ends[other.name] = other.start(t, dir, pid)
 		}
 	}}
-	p.play(t, exec.Command(exectest.Build(t, "testdata/hot", false), "-wait", "-for", "8s"), func(program *exectest.Program) {
+	p.play(t, exec.Command(exectest.Build(t, "testdata/hot", false), "-wait", "-for", "5s"), func(program *exectest.Program) {
 		program.Decode(&hot)
 		for name, end := range ends {
 			found, err := end()
