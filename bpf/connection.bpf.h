@@ -4,6 +4,7 @@
 #ifndef WEFT_CONNECTION_BPF_H
 #define WEFT_CONNECTION_BPF_H
 
+#include "listener.bpf.h"
 #include "reply.bpf.h"
 
 #include <bpf/bpf_core_read.h>
@@ -46,23 +47,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u8);
 } refused SEC(".maps");
-
-/* cookie of a listening socket of a target → its TCP port. When it is closed it has none any more, and its process may be
- * no target any more. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u64);
-	__type(value, __u16);
-} listeners SEC(".maps");
-
-/* 0 → the ports of those: a socket with such a local port was accepted. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct listening);
-} listening SEC(".maps");
 
 /* enum transport → sums. Only sums: what crosses CPUs is not here. Of TCP only what no connection's account has:
  * two atomic adds less at each event. */
@@ -132,29 +116,6 @@ static __always_inline __u8 unix_side(struct sock *sk)
 	if (sk->sk_type != SOCK_STREAM || !peer || !here == !there)
 		return SIDE_UNKNOWN;
 	return here ? SIDE_SERVER : SIDE_CLIENT;
-}
-
-static __always_inline __u64 *listening_at(__u16 port)
-{
-	__u32 zero = 0;
-	struct listening *all = bpf_map_lookup_elem(&listening, &zero);
-
-	return all ? &all->ports[port / 4] : 0;
-}
-
-static __always_inline bool is_listening(__u16 port)
-{
-	__u64 *four = listening_at(port);
-
-	return four && (__u16)(*four >> port % 4 * 16);
-}
-
-static __always_inline void listening_add(__u16 port, __s64 by)
-{
-	__u64 *four = listening_at(port);
-
-	if (four)
-		__sync_fetch_and_add(four, by << port % 4 * 16);
 }
 
 static __always_inline __u8 side_of(struct sock *sk, __u32 transport)
@@ -321,28 +282,6 @@ static __always_inline void connection_left(struct sock *sk)
 
 	if (connection && connection->awaiting_ns)
 		awaiting_end(connection, false, bpf_ktime_get_ns());
-}
-
-static __always_inline void listener_opened(struct sock *sk)
-{
-	__u64 cookie = cookie_of(sk);
-	__u16 port = sk->__sk_common.skc_num;
-
-	if (bpf_map_update_elem(&listeners, &cookie, &port, BPF_NOEXIST))
-		lose(LOSS_LISTENERS);
-	else
-		listening_add(port, 1);
-}
-
-static __always_inline void listener_closed(struct sock *sk)
-{
-	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	__u16 *port = bpf_map_lookup_elem(&listeners, &cookie);
-
-	if (!port)
-		return;
-	listening_add(*port, -1);
-	bpf_map_delete_elem(&listeners, &cookie);
 }
 
 static __always_inline void connection_closed(struct sock *sk)

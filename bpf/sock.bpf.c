@@ -213,7 +213,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old, int new)
 	if (new == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP && current_is_target())
 		connection_connecting(sk);
 	else if (new == TCP_LISTEN && sk->sk_protocol == IPPROTO_TCP && current_is_target())
-		listener_opened(sk);
+		listener_opened(sk, cookie_of(sk));
 	return state_set(sk, old, new);
 }
 
