@@ -119,11 +119,15 @@ func TestGoProfiles(t *testing.T) {
 	}
 	for what, want := range map[string]int64{
 		"goroutine parkForTest": 23, "block_contentions parkForTest": 23, "mutex_contentions unlockForTest": 1,
-		"mutex_contentions parkForTest": 0, "goroutine unlockForTest": 0,
+		"goroutine unlockForTest": 0,
 	} {
 		if got[what] != want {
 			t.Errorf("%s: %d, want %d", what, got[what], want)
 		}
+	}
+	// Not the 23 of the block profile, though some of them may have met at a lock of the runtime's own.
+	if n := got["mutex_contentions parkForTest"]; n >= 23 {
+		t.Errorf("mutex_contentions parkForTest: %d, want 0, or a few", n)
 	}
 	if got["block_delay parkForTest"] <= 0 || got["mutex_delay unlockForTest"] < int64(time.Millisecond/2) {
 		t.Errorf("delays %v", got)
