@@ -45,6 +45,7 @@ func waitForTest(t *testing.T) map[string][]byte {
 	runtime.SetBlockProfileRate(1)
 	defer runtime.SetBlockProfileRate(0)
 	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
+	before := map[string][]byte{BlockProfile: lookup(t, "block"), MutexProfile: lookup(t, "mutex")}
 	var ready, done sync.WaitGroup
 	until := make(chan struct{})
 	for range 23 {
@@ -78,8 +79,30 @@ func waitForTest(t *testing.T) map[string][]byte {
 	if !held {
 		t.Error("the lock was not taken")
 	}
-	told[BlockProfile], told[MutexProfile] = lookup(t, "block"), lookup(t, "mutex")
+	for name, data := range before {
+		told[name] = since(t, data, lookup(t, name))
+	}
 	return told
+}
+
+// since is what a profile of the whole process has more than before, as go tool pprof -base has it.
+func since(t *testing.T, before, now []byte) []byte {
+	t.Helper()
+	base, err1 := profile.ParseData(before)
+	p, err2 := profile.ParseData(now)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	base.Scale(-1)
+	p, err := profile.Merge([]*profile.Profile{p, base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data bytes.Buffer
+	if err := p.Write(&data); err != nil {
+		t.Fatal(err)
+	}
+	return data.Bytes()
 }
 
 const parker = "github.com/weft-profiler/weft/collector/recording.parkForTest"
