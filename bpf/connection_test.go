@@ -222,7 +222,7 @@ func TestListenersEnd(t *testing.T) {
 func (w *watched) listening() (sockets, ports int) {
 	w.t.Helper()
 	sock := w.probes.objects[ObjectSock]
-	known, err := values[uint64, uint16](sock.Maps[sockMapListeners])
+	known, err := values[uint64](sock.Maps[sockMapListeners], func(*uint16) bool { return true })
 	if err != nil {
 		w.t.Fatal(err)
 	}

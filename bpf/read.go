@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -65,15 +64,11 @@ func (p *Probes) Connections() ([]Connection, error) {
 		return nil, fmt.Errorf("map %s: %w", sockMapConnections, err)
 	}
 	for _, name := range []string{sockMapConnectionsOverflow, sockMapDatagrams} {
-		connections, err := values[uint64, Connection](sock.Maps[name])
+		connections, err := values[uint64](sock.Maps[name], made)
 		if err != nil {
 			return nil, fmt.Errorf("map %s: %w", name, err)
 		}
-		for _, c := range connections {
-			if made(&c) {
-				all = append(all, c)
-			}
-		}
+		all = append(all, connections...)
 	}
 	return all, nil
 }
@@ -218,24 +213,4 @@ var lossCauses = []struct {
 	{taskLossLOSS_GOROUTINE_READ, "goroutine_unreadable", "stacks of Go programs stand without their goroutine, or its function"},
 	{taskLossLOSS_GOROUTINES, "goroutines_full", "stacks stand without their goroutine's function: its goid alone is known"},
 	{taskLossLOSS_MULTIPATH, "multipath_tcp", "calls on Multipath TCP sockets, whose bytes are in no figure"},
-}
-
-// values gives the values of a hash map. Entries that come or go meanwhile may be missed or not.
-func values[K comparable, V any](m *ebpf.Map) ([]V, error) {
-	var (
-		all    []V
-		cursor ebpf.MapBatchCursor
-		keys   = make([]K, readAtOnce)
-		values = make([]V, readAtOnce)
-	)
-	for {
-		n, err := m.BatchLookup(&cursor, keys, values, nil)
-		all = append(all, values[:n]...)
-		if errors.Is(err, ebpf.ErrKeyNotExist) { // that was the last of them
-			return all, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
 }

@@ -14,17 +14,21 @@ import (
 const slotsAtOnce = 1024
 
 // slots gives the values of an array whose slots are taken.
-func slots[T any](m *ebpf.Map, taken func(*T) bool) ([]T, error) {
+func slots[T any](m *ebpf.Map, taken func(*T) bool) ([]T, error) { return values[uint32](m, taken) }
+
+// values gives the values of an array or a hash map that are wanted. Entries of a hash map that come or go meanwhile may be
+// missed or not.
+func values[K comparable, T any](m *ebpf.Map, wanted func(*T) bool) ([]T, error) {
 	var (
 		all    []T
 		cursor ebpf.MapBatchCursor
-		keys   = make([]uint32, slotsAtOnce)
+		keys   = make([]K, slotsAtOnce)
 		values = make([]T, slotsAtOnce)
 	)
 	for {
 		n, err := m.BatchLookup(&cursor, keys, values, nil)
 		for i := range values[:n] {
-			if taken(&values[i]) {
+			if wanted(&values[i]) {
 				all = append(all, values[i])
 			}
 		}

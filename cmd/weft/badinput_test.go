@@ -306,11 +306,7 @@ func TestInterrupt(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if rec, err := recording.Open(dir); err == nil && len(rec.Trials) >= 5 {
-			break
-		}
-	}
+	awaitTrials(t, dir, 5)
 	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
 		t.Fatal(err)
 	}

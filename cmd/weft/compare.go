@@ -262,10 +262,7 @@ func (o *compareOptions) complete() error {
 			return usage(err)
 		}
 	}
-	if err := o.origin.CheckValid(); err != nil {
-		return usage(err)
-	}
-	if err := checkLatency(o.origin); err != nil {
+	if err := checkOrigin(o.origin); err != nil {
 		return err
 	}
 	return usage(o.plan.CheckValid())

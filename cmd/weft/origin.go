@@ -26,10 +26,7 @@ func originCommand() *cobra.Command {
 			"  weft compare --url http://127.0.0.1:8080",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cfg.CheckValid(); err != nil {
-				return usage(err)
-			}
-			if err := checkLatency(cfg); err != nil {
+			if err := checkOrigin(cfg); err != nil {
 				return err
 			}
 			err := origin.Serve(cmd.Context(), cfg, func(address net.Addr) {
@@ -46,8 +43,11 @@ func originCommand() *cobra.Command {
 	return cmd
 }
 
-// checkLatency refuses what would fail each request.
-func checkLatency(cfg origin.Config) error {
+// checkOrigin refuses what can't be, and what would fail each request.
+func checkOrigin(cfg origin.Config) error {
+	if err := cfg.CheckValid(); err != nil {
+		return usage(err)
+	}
 	if longest := cfg.Latency + cfg.Jitter; longest >= workload.DefaultTimeout {
 		return usagef("latency %v and jitter %v: a request fails after %v: make them less together", cfg.Latency, cfg.Jitter, workload.DefaultTimeout)
 	}
