@@ -44,7 +44,7 @@ func TestSamplesAreSharedOut(t *testing.T) {
 			t.Errorf("%s has a share of %.3f, want %.3f", s.Function, got, want)
 		}
 	}
-	if nap := p.through(recording.KindOffCPU, "snooze"); nap.BlockedNS+nap.RunnableNS > told.NapNS || nap.BlockedNS < told.Naps*2_000_000 || told.Naps == 0 {
+	if nap := p.through(recording.KindOffCPU, "snooze"); nap.BlockedNS+nap.RunnableNS > told.NapNS || !slept(nap, told.Naps*2_000_000, told.Naps) || told.Naps == 0 {
 		t.Errorf("snooze was blocked for %d ns and ready for %d, want %d to %d together", nap.BlockedNS, nap.RunnableNS, told.Naps*2_000_000, told.NapNS)
 	}
 	if sent := p.through(recording.KindSocket, "chat").SentBytes; sent != told.Sent {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
@@ -113,6 +114,9 @@ func (p *played) play(t *testing.T, cmd *exec.Cmd, through func(program *exectes
 	}
 	defer c.Close()
 	p.trial = &recording.Trial{Number: 1}
+	// The runtime's signals would end sleeps: what is left of one is less than what it lacks by the time that the thread
+	// then waited for a CPU.
+	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
 	var program *exectest.Program
 	w, err := c.Watch(p.trial, true, func() (int, error) {
 		program = exectest.Start(t, cmd)
@@ -182,18 +186,29 @@ func (p *played) checkNaps(t *testing.T) {
 		}
 		root, _, _ := strings.Cut(n.Callers, "/")
 		got := p.through(recording.KindOffCPU, root)
-		if got.BlockedNS < n.AskedNS || got.BlockedNS+got.RunnableNS > n.TookNS {
+		if !slept(got, n.AskedNS, 1) || got.BlockedNS+got.RunnableNS > n.TookNS {
 			t.Errorf("%s was blocked for %d ns and ready for %d, want %d to %d together", n.Function, got.BlockedNS, got.RunnableNS, n.AskedNS, n.TookNS)
 		}
 		callers := strings.Split(n.Callers, "/")
 		slices.Reverse(callers)
 		want := append([]string{n.Function}, callers...)
+		found := 0
 		for _, s := range p.stacks {
-			if s.Kind == recording.KindOffCPU && s.Values.BlockedNS >= n.AskedNS && s.Wait == recording.CauseSleep && passes(s, root) {
+			if s.Kind == recording.KindOffCPU && s.Values.BlockedNS > 0 && s.Wait == recording.CauseSleep && passes(s, root) {
 				p.checkFrames(t, s, want, n.Inlined)
+				found++
 			}
 		}
+		if found != 1 {
+			t.Errorf("%d stacks slept in %s, want 1", found, n.Function)
+		}
 	}
+}
+
+// slept says whether this many sleeps of asked ns in all lasted long enough. Each begins in the call, before the thread
+// has left the CPU: by what that takes, in which it can be preempted, it is blocked for less.
+func slept(v recording.Values, asked, sleeps int64) bool {
+	return v.BlockedNS+v.RunnableNS >= asked-sleeps*(20*time.Microsecond).Nanoseconds()
 }
 
 // checkCut looks for a sleep in C: code that keeps no frame pointers ends the stack, and charges nobody else.
@@ -201,7 +216,7 @@ func (p *played) checkCut(t *testing.T, asked int64) {
 	t.Helper()
 	var found []recording.Stack
 	for _, s := range p.stacks {
-		if s.Kind == recording.KindOffCPU && s.Cut && s.Wait == recording.CauseSleep && s.Values.BlockedNS >= asked {
+		if s.Kind == recording.KindOffCPU && s.Cut && s.Wait == recording.CauseSleep && slept(s.Values, asked, 1) {
 			found = append(found, s)
 		}
 	}

@@ -48,8 +48,9 @@ func outerInlined() error { return middleInlined() }
 
 func middleInlined() error { return napInlined(napTime) }
 
-// napInlined has no loop for interruptions, or it would be too much to inline;
-// one fails the step.
+// napInlined has no loop for interruptions, or it would be too much to inline:
+// one fails the step, so the runtime's signals have to be off
+// (GODEBUG=asyncpreemptoff=1).
 func napInlined(d time.Duration) error {
 	t := syscall.Timespec{Nsec: int64(d)} // less than a second
 	return syscall.Nanosleep(&t, nil)
