@@ -207,12 +207,8 @@ func (t Trial) work(latency time.Duration, rate float64, request time.Duration) 
 	if t.Requests == 0 {
 		return 0
 	}
-	waves := (t.Requests + t.Concurrency - 1) / t.Concurrency
 	cpu := time.Duration(t.Requests) * request
-	work := time.Duration(waves)*latency + cpu
-	if rate > 0 {
-		work = max(work, time.Duration(float64(t.Requests)/rate*float64(time.Second)))
-	}
+	work := max(t.waves()*latency+cpu, spaced(t.Requests, rate))
 	switch t.Kind {
 	case Held:
 		work += heldCost
@@ -220,4 +216,39 @@ func (t Trial) work(latency time.Duration, rate float64, request time.Duration) 
 		work += heldCost + profileCost + cpu // stacks about double it
 	}
 	return work
+}
+
+// waves is how often the latency passes, at least.
+func (t Trial) waves() time.Duration {
+	return time.Duration((t.Requests + t.Concurrency - 1) / t.Concurrency)
+}
+
+// spaced is the time from the first to the last of n answers, at most rate a
+// second (0 is no limit).
+func spaced(n int, rate float64) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(n-1) / rate * float64(time.Second))
+}
+
+// CheckTimes reports what cannot end in time with such an origin, however fast
+// the model is: a trial, or a request that waits until those before it have been
+// answered. p has to be valid.
+func (p Plan) CheckTimes(latency time.Duration, rate float64, timeout time.Duration) error {
+	for _, t := range p.Trials() {
+		if t.Requests == 0 {
+			continue
+		}
+		if least := max(t.waves()*latency, spaced(t.Requests, rate)); least >= timeout {
+			return fmt.Errorf("%d requests of %s, %d at once, take %v or more, and a trial is ended after %v: raise --timeout, or lower --requests",
+				t.Requests, t.Model, t.Concurrency, least.Round(time.Second), timeout)
+		}
+		wave := min(t.Requests, t.Concurrency)
+		if last := latency + spaced(wave, rate); last >= DefaultTimeout {
+			return fmt.Errorf("%d requests of %s at once, of which %v a second are answered: the last one waits %v, and fails after %v: raise the origin's --rate, or lower --concurrency",
+				wave, t.Model, rate, last.Round(time.Second), DefaultTimeout)
+		}
+	}
+	return nil
 }

@@ -139,3 +139,29 @@ func TestEstimate(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckTimes(t *testing.T) {
+	plan := func(model string, requests, concurrency int) Plan {
+		return Plan{Models: []string{model}, Runs: 1, Controls: 1, Requests: requests, Concurrency: concurrency}
+	}
+	for _, c := range []struct {
+		plan    Plan
+		latency time.Duration
+		rate    float64
+		says    string // empty: nothing
+	}{
+		{plan("go-sequential", 5999, 100), 20 * time.Millisecond, 0, ""},
+		{plan("go-sequential", 6000, 100), 20 * time.Millisecond, 0, "6000 requests of go-sequential, 1 at once, take 2m0s or more"},
+		{plan("go-threads", 599_900, 100), 20 * time.Millisecond, 0, ""},
+		{plan("go-threads", 1200, 10), 0, 10, ""},
+		{plan("go-threads", 1201, 10), 0, 10, "1201 requests of go-threads, 10 at once, take 2m0s or more"},
+		{plan("go-threads", 300, 300), 0, 10, ""}, // the last waits 29.9 s
+		{plan("go-threads", 300, 300), 100 * time.Millisecond, 10, "300 requests of go-threads at once, of which 10 a second are answered: the last one waits 30s"},
+		{plan("go-threads", 200, 300), 100 * time.Millisecond, 10, ""},
+	} {
+		err := c.plan.CheckTimes(c.latency, c.rate, 2*time.Minute)
+		if (err == nil) != (c.says == "") || err != nil && !strings.HasPrefix(err.Error(), c.says) {
+			t.Errorf("%+v, %v, %v a second: got %v, want %q", c.plan, c.latency, c.rate, err, c.says)
+		}
+	}
+}

@@ -54,13 +54,17 @@ func (c *comparison) openOrigin(ctx context.Context) error {
 	return c.user.adviseExecute(err, c.exe)
 }
 
-// checkLimits asks the host, before the start, for what the plan will need.
+// checkLimits asks the host and the origin, before the start, for what the plan will need.
 func (c *comparison) checkLimits() error {
+	plan, identity := c.options.plan, c.origin.Identity()
 	address, err := originAddress(c.origin.URL())
 	if err != nil {
 		return err
 	}
-	return workload.CheckLimits(c.options.plan.Demand(c.user.id(), address))
+	if err := workload.CheckLimits(plan.Demand(c.user.id(), address)); err != nil {
+		return err
+	}
+	return usage(plan.CheckTimes(identity.Latency, identity.Rate, c.options.timeout))
 }
 
 func originAddress(text string) (netip.AddrPort, error) {

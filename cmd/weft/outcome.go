@@ -48,7 +48,7 @@ func (c *comparison) report(unwritten error) error {
 // outcome is the error that a finished run is.
 func (c *comparison) outcome(rec *recording.Recording, view *reports.View) error {
 	if c.run.Interrupted {
-		return fmt.Errorf("%w: %d trials were finished and are in %s", errInterrupted, len(rec.Trials), rec.Dir)
+		return fmt.Errorf("%w: finished trials (%d) are in %s", errInterrupted, len(rec.Trials), rec.Dir)
 	}
 	if c.originErr != nil {
 		return c.originErr

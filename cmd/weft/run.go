@@ -121,8 +121,27 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(seeHelp)
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(interruptible(compareCommand()), reportCommand(), interruptible(originCommand()))
 	return root
+}
+
+// helpCommand is cobra's, but for an unknown command, which is an error here.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return seeHelp(cmd.Root(), err)
+			}
+			if err := noArgs(about, rest); err != nil {
+				return err
+			}
+			return about.Help()
+		},
+	}
 }
 
 // interruptible is for commands that look at their context, which the first interrupt ends. Other commands are ended by it
