@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -59,7 +60,9 @@ func Terminal(w io.Writer, v *View, opts Options) error {
 	out.WriteString("\n")
 	writeFindings(out, v, paint)
 	for _, note := range v.Notes {
-		out.writeWrapped(note, "  ", nil)
+		if !slices.ContainsFunc(left, func(header string) bool { return strings.HasPrefix(note, header+" ") }) { // on its column
+			out.writeWrapped(note, "  ", nil)
+		}
 	}
 	out.writeWrapped(v.Evidence.String(), "  ", nil)
 	for _, line := range totalsLines(v) {

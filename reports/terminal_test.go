@@ -78,6 +78,11 @@ func TestNarrowTerminal(t *testing.T) {
 			t.Errorf("column %s: want %v in\n%s", column, want, narrow)
 		}
 	}
+	for _, explained := range []string{"\n± is ", "\nWAIT is "} {
+		if !strings.Contains(all, explained) || strings.Contains(narrow, explained) {
+			t.Errorf("%q is to stand under its column, and under no other table:\n%s", explained, narrow)
+		}
+	}
 }
 
 // checkSteers finds what steers a terminal, but for our own colours.
