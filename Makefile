@@ -28,7 +28,7 @@ build: go ## build ./weft
 test: go ## run all tests; as root, those of the probes too
 	@$(call need,chromium) || echo "the tests of report.html in a browser are skipped, each says so with -v"
 	@[ "$$(id -u)" = 0 ] || echo "not root: the tests that load probes are skipped, each says so with -v"
-	$(GO) test -p 1 -timeout 5m ./...
+	$(GO) test -p 1 -timeout 15m ./...
 
 lint: go ## gofmt, go vet, staticcheck, and the import rules (.depguard.json)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
