@@ -105,7 +105,7 @@ func (h *Handle) PID() int {
 
 // Begin begins a trial: all counts are zero, connections that are open now are
 // strangers to it. If hold is more than 0, nobody is answered until so many
-// requests wait, or none has come for half a second.
+// requests wait, or none has come for two seconds.
 func (h *Handle) Begin(ctx context.Context, hold int) error {
 	return h.wrap("begin trial", h.askSoon(ctx, http.MethodPost, "trial?hold="+strconv.Itoa(hold), nil))
 }

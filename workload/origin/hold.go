@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	quietTime = 500 * time.Millisecond // without a new request: no more are coming
-	holdLimit = 30 * time.Second       // after which the held are answered anyway
+	quietTime = 2 * time.Second  // without a new request: no more are coming
+	holdLimit = 30 * time.Second // after which the held are answered anyway
 )
 
 // hold keeps every request of a trial unanswered until so many wait, or none
