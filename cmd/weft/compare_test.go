@@ -181,10 +181,13 @@ func checkGoMemory(t *testing.T, trial *recording.Trial) {
 }
 
 // checkInFlight compares the greatest number of connections that awaited a reply with the origin's requests in
-// flight: they are the same thing seen from two sides where an answer is one segment.
+// flight: they are the same thing seen from two sides where an answer is one segment. Where the origin does not hold
+// the answers a busy machine lets a model ask once more before it reads one that is there: it awaits more then.
 func checkInFlight(t *testing.T, trial *recording.Trial) {
 	t.Helper()
-	if trial.Sockets.Awaiting.Peak != trial.Origin.PeakInFlight {
+	ours, theirs := trial.Sockets.Awaiting.Peak, trial.Origin.PeakInFlight
+	_, held := trial.Snapshots[recording.AtHeld]
+	if ours != theirs && (held || ours < theirs || ours > int64(trial.Concurrency)) {
 		t.Errorf("trial %d, %s: %d awaited a reply at once, the origin had %d in flight",
 			trial.Number, trial.Model, trial.Sockets.Awaiting.Peak, trial.Origin.PeakInFlight)
 	}

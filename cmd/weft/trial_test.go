@@ -40,7 +40,12 @@ func TestChildDiesInTheHold(t *testing.T) {
 	c := readyToCompare(t, "-n", "5", "-c", "5", "-m", "go-goroutines")
 	go func() {
 		child := childOf(t, os.Getpid(), "weft-model")
-		time.Sleep(200 * time.Millisecond) // to where the origin waits for the sixth request
+		for { // to where the origin waits for the sixth request
+			if s, err := c.origin.Stats(t.Context()); err != nil || s.InFlight == 5 {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
 		unix.Kill(child, unix.SIGKILL)
 	}()
 	trial, err := c.trial(t.Context(), workload.Trial{

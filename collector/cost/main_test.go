@@ -87,6 +87,8 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 			serve(conn)
 		}
 		for _, conn := range all {
+			// By a reset: a port of a child's that stays in TIME_WAIT would be no new one to the next child.
+			conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
 		}
 	}()

@@ -72,7 +72,7 @@ func waitForTest(t *testing.T) map[string][]byte {
 	held := false
 	done.Go(func() { m.Lock(); held = true; m.Unlock() })
 	for waits := false; !waits; time.Sleep(time.Millisecond) {
-		waits = strings.Contains(string(stacks()), "sync.(*Mutex).Lock")
+		waits = strings.Contains(string(stacks()), " [sync.Mutex.Lock") // parked: in the function it may not be yet
 	}
 	unlockForTest(&m)
 	done.Wait()

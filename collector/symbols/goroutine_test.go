@@ -133,8 +133,16 @@ func threadPointer(t *testing.T, tid int) uint64 {
 	}
 	defer unix.PtraceDetach(tid)
 	var status unix.WaitStatus
-	if _, err := unix.Wait4(tid, &status, unix.WALL, nil); err != nil {
-		t.Fatal("wait:", err)
+	for { // another signal may come first; without its own SIGSTOP the thread would be stopped after the tracer is gone
+		if _, err := unix.Wait4(tid, &status, unix.WALL, nil); err != nil {
+			t.Fatal("wait:", err)
+		}
+		if status.StopSignal() == unix.SIGSTOP {
+			break
+		}
+		if err := unix.PtraceCont(tid, int(status.StopSignal())); err != nil {
+			t.Fatal("continue:", err)
+		}
 	}
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(tid, &regs); err != nil {

@@ -34,7 +34,7 @@ func TestKernelStack(t *testing.T) {
 		if err != nil {
 			return
 		}
-		nap := unix.Timespec{Nsec: 300e6}
+		nap := unix.Timespec{Sec: 1}
 		err = unix.EINTR // the runtime's signals end it
 		for err == unix.EINTR {
 			err = unix.Nanosleep(&nap, &nap)
@@ -48,10 +48,14 @@ func TestKernelStack(t *testing.T) {
 	if began.err != nil {
 		t.Skip("no kernel stacks by perf_event_open:", began.err)
 	}
-	time.Sleep(100 * time.Millisecond)
-	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stack", began.tid))
-	if err != nil {
-		t.Skip("no kernel stacks in /proc (CONFIG_STACKTRACE):", err)
+	var text []byte
+	// On a busy machine it takes a while until it is asleep.
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(string(text), "nanosleep") && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		var err error
+		if text, err = os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stack", began.tid)); err != nil {
+			t.Skip("no kernel stacks in /proc (CONFIG_STACKTRACE):", err)
+		}
 	}
 	lines := readKallsyms(t)
 	base := lines[slices.IndexFunc(lines, func(l kernelLine) bool { return l.name == "_text" })].address
