@@ -200,6 +200,24 @@ func (w *Watch) collectCurves() error {
 	return nil
 }
 
+// collectCosts says what the programs took since the gate, as the work did. It comes first: reading out runs programs too.
+func (w *Watch) collectCosts() error {
+	costs, err := w.c.probes.Costs()
+	if err != nil {
+		return err
+	}
+	before := map[string]bpf.Cost{}
+	for _, c := range w.atGate.costs {
+		before[c.Program] = c
+	}
+	for _, c := range costs {
+		w.trial.BPF = append(w.trial.BPF, recording.ProgramCost{
+			Program: c.Program, Runs: int64(c.Runs - before[c.Program].Runs), RunNS: int64(c.RunNS - before[c.Program].RunNS),
+		})
+	}
+	return nil
+}
+
 func (w *Watch) collectLosses() error {
 	losses, err := w.c.probes.Losses()
 	if err != nil {
@@ -213,9 +231,6 @@ func (w *Watch) collectLosses() error {
 		return err
 	}
 	for _, c := range costs {
-		w.trial.BPF = append(w.trial.BPF, recording.ProgramCost{
-			Program: c.Program, Runs: int64(c.Runs), RunNS: int64(c.RunNS),
-		})
 		if c.Misses > 0 {
 			w.trial.Lost = append(w.trial.Lost, recording.Loss{
 				Cause:  "recursion",

@@ -38,6 +38,7 @@ type Watch struct {
 		cpuNS                  int64
 		switches               switches
 		load                   load
+		costs                  []bpf.Cost
 	}
 
 	stop, stopped chan struct{} // of the drain
@@ -142,7 +143,10 @@ func (w *Watch) baseline() error {
 		return err
 	}
 	w.trial.CPU.SetupNS = w.atGate.cpuNS
-	w.atGate.load, err = readLoad(w.c.proc)
+	if w.atGate.load, err = readLoad(w.c.proc); err != nil {
+		return err
+	}
+	w.atGate.costs, err = w.c.probes.Costs()
 	return err
 }
 
@@ -174,7 +178,7 @@ func (w *Watch) Held(waiting int) error {
 // there. Of one that is not, what the kernel side has is collected all the same, and the error says so.
 func (w *Watch) Done() error {
 	w.trial.Phases.DoneNS = Now()
-	var errs []error
+	errs := []error{w.collectCosts()}
 	cpu, err := cpuTime(w.trial.PID)
 	errs = append(errs, err)
 	if err == nil {

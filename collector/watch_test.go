@@ -3,11 +3,13 @@ package collector
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/bpf"
+	"github.com/weft-profiler/weft/bpf/exectest"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/collector/symbols"
 )
@@ -66,5 +68,46 @@ func TestEndsBeforeItsGoroutinesAreLookedFor(t *testing.T) {
 	}
 	if w.names != nil {
 		w.names.Close()
+	}
+}
+
+// What the programs took is told from the gate to done: neither the set-up's events are in it, nor what reading out runs.
+func TestCostsAreOfTheWork(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for the probes")
+	}
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+	transfer := func(times int) { // of this process: the programs run for all, and leave it at that
+		for range times {
+			if _, err := unix.Write(ends[0], []byte{1}); err != nil {
+				t.Error(err)
+			}
+			if _, err := unix.Read(ends[1], make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	const setUp, work = 50_000, 1000
+	p := &played{ready: func(int) { transfer(setUp) }}
+	p.play(t, exec.Command("sh", "-c", "echo ready; read line; echo done; read line; true"), func(program *exectest.Program) {
+		program.Expect("done")
+		transfer(work)
+	})
+	transfers, looks := int64(0), int64(0)
+	for _, c := range p.trial.BPF {
+		if strings.HasPrefix(c.Program, bpf.ObjectSock+".") {
+			transfers += c.Runs
+		}
+		if strings.Contains(c.Program, ".live_") {
+			looks += c.Runs
+		}
+	}
+	if transfers < 2*work || transfers >= setUp || looks != 0 {
+		t.Errorf("%d runs for transfers, want %d and those of others; %d to read out, want none", transfers, 2*work, looks)
 	}
 }

@@ -120,7 +120,7 @@ func costMetrics() []Metric {
 				return float64(t.Load.StealNS), true
 			}},
 		{Name: "bpf-share", Column: "BPF", Unit: unitRatio, Better: lower, Kind: recording.Measured,
-			Definition: "Run time of all BPF programs over the CPU time of the workload, from the kernel's own statistics (kernel.bpf_stats_enabled): weft's own cost. A lower bound: entering and leaving a program, and what the probes evict from caches, is not in it. Events of other processes are.",
+			Definition: "Run time of all BPF programs from the gate to done over the CPU time of the work, from the kernel's own statistics (kernel.bpf_stats_enabled): weft's own cost. A lower bound: entering and leaving a program, and what the probes evict from caches, is not in it. Events of other processes are.",
 			Value:      bpfShare},
 	}
 }

@@ -78,8 +78,9 @@ type Missing struct {
 	Reason string `json:"reason"` // in the kernel's words where there are any
 }
 
-// ProgramCost is the run time of one BPF program, from the kernel's own statistics (kernel.bpf_stats_enabled).
-// It is a lower bound of what the probes cost.
+// ProgramCost is the run time of one BPF program from the gate to done, from the kernel's own statistics
+// (kernel.bpf_stats_enabled); of a trial whose gate was not opened, from its start. It is a lower bound of what the
+// probes cost.
 type ProgramCost struct {
 	Program string `json:"program"` // name of the BPF program
 	Runs    int64  `json:"runs"`    // count, events of other processes included
