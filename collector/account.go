@@ -77,5 +77,5 @@ func (w *Watch) miss(probe string, err error) {
 	if err == nil || slices.ContainsFunc(w.trial.Missing, is) {
 		return
 	}
-	w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: probe, Reason: err.Error()})
+	w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: probe, Reason: inOneLine(err)})
 }

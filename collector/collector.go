@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/prometheus/procfs"
 
@@ -112,10 +113,13 @@ func (c *Collector) kernelNames() (*symbols.Kernel, error) {
 func (c *Collector) Missing() []recording.Missing {
 	missing := []recording.Missing{}
 	for _, m := range c.probes.Missing() {
-		missing = append(missing, recording.Missing{Probe: m.Object, Reason: m.Err.Error()})
+		missing = append(missing, recording.Missing{Probe: m.Object, Reason: inOneLine(m.Err)})
 	}
 	return missing
 }
+
+// inOneLine is what an error says: joined errors have a line each.
+func inOneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // Close detaches the probes.
 func (c *Collector) Close() error {

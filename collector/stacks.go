@@ -53,7 +53,7 @@ func (w *Watch) collectStacks(threads []bpf.Thread) error {
 	w.loseGoroutines()
 	w.settle(weights)
 	if _, err := w.c.kernelNames(); err != nil {
-		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "names of the kernel's functions", Reason: err.Error()})
+		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "names of the kernel's functions", Reason: inOneLine(err)})
 	}
 	w.lookAtOthers()
 	n := w.newNamer(stacks)

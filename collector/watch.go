@@ -164,7 +164,7 @@ func (w *Watch) lookForNames() error {
 		if _, gone := os.Readlink(fmt.Sprintf("/proc/%d/exe", w.trial.PID)); gone != nil { // nothing was refused
 			return fmt.Errorf("look for goroutines: %w", err)
 		}
-		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: err.Error()})
+		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "goroutines", Reason: inOneLine(err)})
 	}
 	return nil
 }

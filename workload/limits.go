@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,6 +83,10 @@ const (
 	spareTasks = 64
 )
 
+// weftFiles is what weft itself has open, for its maps, programs and links: it
+// was 217 on 2 CPUs, one more for each CPU.
+const weftFiles = 250
+
 // Check reports everything of the host that stands in the way of d; each part
 // of the error says what was found, what is needed and what to change, and
 // matches ErrLimit. A limit that cannot be read is an error of its own.
@@ -107,6 +112,9 @@ func (l Limits) checkFiles(d Demand) error {
 	limit, err := l.Rlimit(unix.RLIMIT_NOFILE)
 	if err != nil {
 		return fmt.Errorf("limit of open files: %w", err)
+	}
+	if need := uint64(weftFiles + runtime.NumCPU()); need > limit.Hard {
+		return tooLow("open files: %d needed by weft itself, hard limit %d: raise it with ulimit -Hn %d as root", need, limit.Hard, need)
 	}
 	if need := uint64(d.Concurrency + spareFiles); need > limit.Hard {
 		return tooLow("open files: %d needed, hard limit %d (the soft limit %d is raised to it anyway): raise it with ulimit -Hn %d as root, or lower --concurrency",

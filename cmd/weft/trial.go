@@ -80,7 +80,7 @@ func (r *running) start(ctx, life context.Context, end context.CancelCauseFunc) 
 		if r.child, err = workload.Start(life, command); err != nil {
 			return 0, r.c.user.adviseExecute(err, command.Path)
 		}
-		clock := time.AfterFunc(r.c.options.timeout, func() { end(fmt.Errorf("%w within %v", errTimeout, r.c.options.timeout)) })
+		clock := time.AfterFunc(r.c.options.timeout, func() { end(fmt.Errorf("%w within %v (--timeout)", errTimeout, r.c.options.timeout)) })
 		context.AfterFunc(life, func() { clock.Stop() })
 		return r.child.PID(), nil
 	})
