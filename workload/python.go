@@ -8,6 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // pythonFiles are the models in Python: a script each, and the modules that
@@ -68,19 +71,62 @@ func FindPython(name string) (string, error) {
 type Python struct {
 	interpreter string
 	dir         string
+	inUse       *os.File // the directory, locked for as long as this process lives
 }
 
+const (
+	scriptsPrefix = "weft-python-" // of the directory's name
+	scriptsAge    = time.Minute    // before it, a directory may be about to be locked
+)
+
 // OpenPython writes the scripts for an interpreter, a path of [FindPython].
+// Those that a killed weft has left behind are removed.
 func OpenPython(interpreter string) (*Python, error) {
-	dir, err := os.MkdirTemp("", "weft-python-")
+	sweepScripts(os.TempDir())
+	dir, err := os.MkdirTemp("", scriptsPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make directory of scripts: %w: set TMPDIR to a directory in which files can be made", err)
 	}
 	p := &Python{interpreter: interpreter, dir: dir}
-	if err := p.writeScripts(); err != nil {
-		return nil, errors.Join(fmt.Errorf("write scripts: %w", err), p.Close())
+	if p.inUse, err = lockDirectory(dir); err == nil {
+		err = p.writeScripts()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write scripts: %w: set TMPDIR to a directory with room for them", err), p.Close())
 	}
 	return p, nil
+}
+
+// sweepScripts removes directories of scripts that nobody has in use. What cannot
+// be removed stays.
+func sweepScripts(parent string) {
+	found, err := filepath.Glob(filepath.Join(parent, scriptsPrefix+"*"))
+	if err != nil {
+		return // parent is a pattern that is none
+	}
+	for _, dir := range found {
+		var st unix.Stat_t
+		if unix.Lstat(dir, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() ||
+			time.Since(time.Unix(st.Mtim.Unix())) < scriptsAge {
+			continue
+		}
+		if lock, err := lockDirectory(dir); err == nil {
+			os.RemoveAll(dir)
+			lock.Close()
+		}
+	}
+}
+
+// lockDirectory locks a directory that nobody else has locked.
+func lockDirectory(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
+	}
+	return f, nil
 }
 
 func (p *Python) writeScripts() error {
@@ -118,7 +164,11 @@ func (p *Python) Command(m Model, cfg Config) Command {
 
 // Close removes the scripts.
 func (p *Python) Close() error {
-	if err := os.RemoveAll(p.dir); err != nil {
+	err := os.RemoveAll(p.dir)
+	if p.inUse != nil {
+		err = errors.Join(err, p.inUse.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("remove scripts: %w", err)
 	}
 	return nil

@@ -244,3 +244,44 @@ func TestPythonOrphan(t *testing.T) {
 		}
 	}
 }
+
+// TestScriptsLeftBehind: the scripts of a weft that was killed go when the next
+// one begins, and no others.
+func TestScriptsLeftBehind(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	made := func(name string, age time.Duration) string {
+		dir := filepath.Join(os.Getenv("TMPDIR"), name)
+		then := time.Now().Add(-age)
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "x.py"), nil, 0o644), os.Chtimes(dir, then, then)); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	left, young, others := made(scriptsPrefix+"1", time.Hour), made(scriptsPrefix+"2", time.Second), made("python", time.Hour)
+	link := filepath.Join(os.Getenv("TMPDIR"), scriptsPrefix+"3")
+	if err := os.Symlink(others, link); err != nil {
+		t.Fatal(err)
+	}
+	running, err := OpenPython(SystemPython)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(running.dir, long, long); err != nil {
+		t.Fatal(err)
+	}
+	next, err := OpenPython(SystemPython)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	for path, want := range map[string]bool{
+		left: false, young: true, filepath.Join(others, "x.py"): true, link: true,
+		running.path("py_threads.py"): true, next.path("py_threads.py"): true,
+	} {
+		if _, err := os.Lstat(path); (err == nil) != want {
+			t.Errorf("%s: there is %v, want %v", path, err == nil, want)
+		}
+	}
+}
