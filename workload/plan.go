@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -208,7 +209,7 @@ func (t Trial) work(latency time.Duration, rate float64, request time.Duration) 
 		return 0
 	}
 	cpu := time.Duration(t.Requests) * request
-	work := max(t.waves()*latency+cpu, spaced(t.Requests, rate))
+	work := max(t.waits(latency)+cpu, spaced(t.Requests, rate))
 	switch t.Kind {
 	case Held:
 		work += heldCost
@@ -218,9 +219,9 @@ func (t Trial) work(latency time.Duration, rate float64, request time.Duration) 
 	return work
 }
 
-// waves is how often the latency passes, at least.
-func (t Trial) waves() time.Duration {
-	return time.Duration((t.Requests + t.Concurrency - 1) / t.Concurrency)
+// waits is the time that the latency takes in a trial, at least: once a wave.
+func (t Trial) waits(latency time.Duration) time.Duration {
+	return clamp(math.Ceil(float64(t.Requests)/float64(t.Concurrency)) * float64(latency))
 }
 
 // spaced is the time from the first to the last of n answers, at most rate a
@@ -229,8 +230,11 @@ func spaced(n int, rate float64) time.Duration {
 	if rate <= 0 {
 		return 0
 	}
-	return time.Duration(float64(n-1) / rate * float64(time.Second))
+	return clamp(float64(n-1) / rate * float64(time.Second))
 }
+
+// clamp makes ns a duration that can be added to: beyond, it is 146 years.
+func clamp(ns float64) time.Duration { return time.Duration(min(ns, math.MaxInt64/2)) }
 
 // CheckTimes reports what cannot end in time with such an origin, however fast
 // the model is: a trial, or a request that waits until those before it have been
@@ -240,14 +244,14 @@ func (p Plan) CheckTimes(latency time.Duration, rate float64, timeout time.Durat
 		if t.Requests == 0 {
 			continue
 		}
-		if least := max(t.waves()*latency, spaced(t.Requests, rate)); least >= timeout {
+		if least := max(t.waits(latency), spaced(t.Requests, rate)); least >= timeout {
 			return fmt.Errorf("%d requests of %s, %d at once, take %v or more, and a trial is ended after %v: raise --timeout, or lower --requests",
-				t.Requests, t.Model, t.Concurrency, least.Round(time.Second), timeout)
+				t.Requests, t.Model, t.Concurrency, least.Round(time.Millisecond), timeout)
 		}
 		wave := min(t.Requests, t.Concurrency)
 		if last := latency + spaced(wave, rate); last >= DefaultTimeout {
 			return fmt.Errorf("%d requests of %s at once, of which %v a second are answered: the last one waits %v, and fails after %v: raise the origin's --rate, or lower --concurrency",
-				wave, t.Model, rate, last.Round(time.Second), DefaultTimeout)
+				wave, t.Model, rate, last.Round(time.Millisecond), DefaultTimeout)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,8 @@ func TestCheckTimes(t *testing.T) {
 		{plan("go-sequential", 5999, 100), 20 * time.Millisecond, 0, ""},
 		{plan("go-sequential", 6000, 100), 20 * time.Millisecond, 0, "6000 requests of go-sequential, 1 at once, take 2m0s or more"},
 		{plan("go-threads", 599_900, 100), 20 * time.Millisecond, 0, ""},
+		{plan("go-sequential", math.MaxInt, 1), 20 * time.Millisecond, 0, "9223372036854775807 requests of go-sequential, 1 at once, take"},
+		{plan("go-threads", math.MaxInt, 1), 0, 0.001, "9223372036854775807 requests of go-threads, 1 at once, take"},
 		{plan("go-threads", 1200, 10), 0, 10, ""},
 		{plan("go-threads", 1201, 10), 0, 10, "1201 requests of go-threads, 10 at once, take 2m0s or more"},
 		{plan("go-threads", 300, 300), 0, 10, ""}, // the last waits 29.9 s
