@@ -102,6 +102,8 @@ func workloadShare(r *recording.Recording) (share *float64, why string) {
 		}
 	}
 	switch {
+	case r.Run.Plan.MeasuredRuns == 0 && !finished:
+		return nil, "no measured trials were planned"
 	case !finished:
 		return nil, "no measured trial did all of its work"
 	case runs == 0:

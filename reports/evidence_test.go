@@ -37,6 +37,13 @@ func TestEvidenceIsMerged(t *testing.T) {
 
 // The kernel is not to blame for what is not known for another reason.
 func TestWhyCostIsNotKnown(t *testing.T) {
+	unplanned := newRecording()
+	unplanned.Run.Plan.MeasuredRuns = 0
+	unplanned.Trials = unplanned.Trials[:4] // warm-ups
+	e := newEvidence(unplanned)
+	if want := "BPF time is not known: no measured trials were planned."; e.Cost() != want {
+		t.Errorf("%q, want %q", e.Cost(), want)
+	}
 	for _, test := range []struct {
 		want   string
 		change func(*recording.Trial)
