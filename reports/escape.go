@@ -1,10 +1,13 @@
 package reports
 
 import (
+	"bytes"
+	"fmt"
 	"html"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -23,7 +26,7 @@ func escapeTerminal(s string) string {
 			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
 		case r == '\\':
 			b.WriteString(`\\`)
-		case unicode.IsPrint(r):
+		case isShown(r):
 			b.WriteRune(r)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
@@ -32,6 +35,34 @@ func escapeTerminal(s string) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// isShown says that a character shows as what it is. Control characters, those of the upper half (U+0080 to U+009F) too,
+// marks of writing direction, and what takes no room do not.
+func isShown(r rune) bool { return unicode.IsPrint(r) }
+
+// escapeJSON escapes in JSON text what is not shown. The encoder has done so for what JSON allows in no string; what is left is
+// in strings, but for the white space between.
+func escapeJSON(text []byte) []byte {
+	hidden := func(r rune) bool { return r >= 0x7f && !isShown(r) }
+	if !bytes.ContainsFunc(text, hidden) {
+		return text
+	}
+	escaped := make([]byte, 0, len(text)+len(text)/8)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case !hidden(r):
+			escaped = append(escaped, text[:size]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		}
+		text = text[size:]
+	}
+	return escaped
 }
 
 // asciiWithout is the printable characters of ASCII without some.

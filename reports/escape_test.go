@@ -1,11 +1,18 @@
 package reports
 
 import (
+	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/weft-profiler/weft/collector/recording"
 )
 
 func TestEscape(t *testing.T) {
@@ -52,6 +59,70 @@ func TestEscape(t *testing.T) {
 	for _, test := range tests {
 		if got := test.escape(test.in); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// A name from a recording neither steers the terminal that JSON is printed on nor hides what stands there, and is the
+// same for a program.
+func TestJSONHides(t *testing.T) {
+	name := "\u0080\u009b31m\u009f\x7f\x1b\u061c\u200b\u200e\u202atxt\u202e\u2066x\u2069\u2028\ufeff\U000e0041 größe 世界 <b>"
+	r := troubled()
+	r.Trials[11].Failure.Error = name
+	r.Run.Host.OS = name
+	drawn := draw(t, NewView(r), "json", Options{})
+	for _, c := range drawn {
+		if c != '\n' && !isShown(c) {
+			t.Fatalf("%U is not escaped", c)
+		}
+	}
+	for _, want := range []string{`\u0080\u009b31m\u009f\u007f\u001b`, `\u202atxt\u202e\u2066x\u2069\u2028\ufeff\udb40\udc41 größe 世界`} {
+		if !strings.Contains(drawn, want) {
+			t.Errorf("it does not have %s", want)
+		}
+	}
+	var back View
+	if err := json.Unmarshal([]byte(drawn), &back); err != nil || back.Run.Host.OS != name {
+		t.Errorf("%q comes back as %q, %v", name, back.Run.Host.OS, err)
+	}
+}
+
+// Names of functions and files come from a profile, which may be somebody else's: no format of stacks, and none of the
+// whole recording, shows them as they are.
+func TestNamesOfProfiles(t *testing.T) {
+	name := "evil\x1b[31m\u009b31m\x7f\x07\u202egnp\u2066"
+	p := newProfile([]stackSpec{
+		{frames: []string{"main.main", name}, heap: 2 << 20, cpu: 5, samples: 5, threads: 4, sent: 100, goroutine: name},
+		{frames: []string{name, "*" + name}, blocked: 5 * ms, wait: name, heap: 1 << 20},
+	})
+	for _, f := range p.Function {
+		f.Filename = "/src/" + name
+	}
+	v := NewView(save(t, newRecording(), map[string]*profile.Profile{"go-threads": p}))
+	drawn := map[string]string{"top": draw(t, v, "text", Options{Top: 9})}
+	for _, f := range Formats() {
+		if !f.NeedsKind {
+			drawn[f.Name] = draw(t, v, f.Name, Options{})
+			continue
+		}
+		for _, kind := range []string{recording.KindHeap, recording.KindOffCPU} {
+			drawn[f.Name+" of "+kind] = draw(t, v, f.Name, Options{Kind: kind})
+		}
+	}
+	for i, graph := range flameTexts(t, drawn["html"]) {
+		drawn[fmt.Sprint("graph ", i)] = graph
+	}
+	for format, text := range drawn {
+		for _, c := range text {
+			if (c < ' ' && c != '\n' && c != '\t') || c == 0x7f || c >= 0x80 && c < 0xa0 || unicode.Is(unicode.Bidi_Control, c) {
+				t.Errorf("%s has %U", format, c)
+				break
+			}
+		}
+	}
+	for _, format := range []string{"top", "svg of heap", "folded of offcpu", "graph 0"} {
+		if !strings.Contains(drawn[format], `evil\`) {
+			t.Errorf("%s does not name the function", format)
 		}
 	}
 }
