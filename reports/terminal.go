@@ -78,20 +78,6 @@ func leftOutText(width int, columns []string) string {
 	return fmt.Sprintf("%d columns: left out %s; ", width, strings.Join(columns, ", "))
 }
 
-// headline says what was measured.
-func headline(v *View) string {
-	p := v.Run.Plan
-	parts := []string{v.Run.Tool + ": " + p.Scenario, plural(int64(p.Requests), "page")}
-	if p.LatencyNS > 0 {
-		parts = append(parts, formatPlain(p.LatencyNS)+" latency")
-	}
-	parts = append(parts, fmt.Sprintf("concurrency %d", p.Concurrency), plural(int64(p.MeasuredRuns), "run")+" a model")
-	if p.URL != "" {
-		parts = append(parts, "from "+p.URL)
-	}
-	return strings.Join(parts, ", ")
-}
-
 func writeFindings(out screen, v *View, paint func(...text.Color) decorate) {
 	if len(v.Findings) == 0 {
 		return

@@ -20,6 +20,7 @@ import (
 
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
+	"github.com/weft-profiler/weft/workload/origin"
 )
 
 // stackRecording is a recording of two models with three profiled trials each and stacks of every kind, made by what
@@ -298,5 +299,12 @@ func TestReportOnANarrowTerminal(t *testing.T) {
 		if width := text.StringWidthWithoutEscSequences(line); width > 60 {
 			t.Errorf("%d columns: %q", width, line)
 		}
+	}
+}
+
+// What a report's head leaves out as usual is what weft's own origin does where it is told nothing.
+func TestDefaultsAreNotNamed(t *testing.T) {
+	if cfg := origin.DefaultConfig(); cfg.PageBytes != reports.DefaultPageBytes || cfg.Jitter != 0 || cfg.Rate != 0 {
+		t.Errorf("%+v, and reports name pages of another size than %d, jitter and a rate", cfg, reports.DefaultPageBytes)
 	}
 }
