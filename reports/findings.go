@@ -38,7 +38,7 @@ type finder struct {
 // finders are in the order of reports: first what spoils figures, then what explains them.
 func finders() []finder {
 	return []finder{
-		{"events-lost", "something could not be recorded, by cause.", findLost},
+		{"events-lost", "something could not be recorded, by cause; told apart are losses that touch stacks of profiles only, and those in trials of which no figure counted from events is.", findLost},
 		{"probe-missing", "the kernel or the privileges refused a probe.", findMissing},
 		{"model-skipped", "the host lacks what a model needs, and nobody named it.", findSkipped},
 		{"interrupted", "the run was ended early, by a signal or because a file could not be written, or goes on.", findInterrupted},

@@ -10,43 +10,6 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// findLost tells of each cause of loss once, whichever models it struck.
-func findLost(v *View, _ *recording.Recording) []Finding {
-	var causes []string
-	byCause := map[string][]Loss{}
-	for _, l := range v.Evidence.Lost {
-		if len(byCause[l.Cause]) == 0 {
-			causes = append(causes, l.Cause)
-		}
-		byCause[l.Cause] = append(byCause[l.Cause], l)
-	}
-	var list []Finding
-	for _, cause := range causes {
-		list = append(list, lostFinding(cause, byCause[cause]))
-	}
-	return list
-}
-
-func lostFinding(cause string, losses []Loss) Finding {
-	var models []string
-	var trials []int
-	var count int64
-	for _, l := range losses {
-		models, trials, count = append(models, l.Model), append(trials, l.Trials...), count+l.Count
-	}
-	slices.Sort(trials)
-	touched := "figures counted from events are lower bounds"
-	if n, narrow := narrowed(cause); narrow {
-		touched = n.what + " not exact"
-	}
-	return Finding{
-		Severity: Warning, Name: "events-lost", Model: about(models),
-		Text:     fmt.Sprintf("%s lost %s (%s): %s and are not compared.", strings.Join(models, ", "), plural(count, "event"), cause, touched),
-		Evidence: join("; ", losses[0].Detail, trialNumbers(trials)),
-		Advice:   "Measure again with fewer requests at once, or with less running beside it.",
-	}
-}
-
 func findMissing(v *View, _ *recording.Recording) []Finding {
 	var list []Finding
 	for _, m := range v.Evidence.Missing {

@@ -101,6 +101,38 @@ func TestFindings(t *testing.T) {
 			"go-goroutines lost 2 events (sched_mismatch): times of threads are not exact and are not compared.",
 			"life 20 ms, states 19 ms; trial 6",
 			"Measure again with fewer requests at once, or with less running beside it."}}},
+		{"lost in the stacks of profiles only", func(r *recording.Recording) {
+			for _, t := range r.Trials {
+				if t.Kind == recording.Profiled {
+					t.Lost = []recording.Loss{{Cause: "stacks_full", Count: 20, Detail: "events have no stack"}}
+				}
+			}
+		}, []Finding{{Warning, "events-lost", "",
+			"go-sequential, go-threads, go-goroutines lost 60 events (stacks_full): the profiles lack the stacks of so many; no figure of the table is touched.",
+			"events have no stack; trials 22, 23, 24",
+			"Record again with a greater --max-stacks, or with fewer requests at once."}}},
+		{"lost of the stacks themselves", func(r *recording.Recording) {
+			r.Trials[22].Lost = []recording.Loss{{Cause: "stack_kernel", Count: 1, Detail: "stacks are without the kernel's frames"}}
+		}, []Finding{{Warning, "events-lost", "go-threads",
+			"go-threads lost 1 event (stack_kernel): the profiles lack the kernel's frames of so many stacks; no figure of the table is touched.",
+			"stacks are without the kernel's frames; trial 23",
+			"Above each graph stands how much it lacks."}}},
+		{"lost where it was not timed", func(r *recording.Recording) {
+			r.Trials[0].Lost = []recording.Loss{{Cause: "ring_full", Count: 2, Detail: "names are missing"}}
+		}, []Finding{{Remark, "events-lost", "go-sequential",
+			"go-sequential lost 2 events (ring_full): no figure counted from events is of these trials (warmup).",
+			"names are missing; trial 1", "The figures are not touched."}}},
+		{"lost by a profiled trial, and by a measured one of another model", func(r *recording.Recording) {
+			r.Trials[22].Lost = []recording.Loss{{Cause: "ring_full", Count: 2, Detail: "names are missing"}}
+			r.Trials[5].Lost = []recording.Loss{{Cause: "ring_full", Count: 3, Detail: "names are missing"}}
+		}, []Finding{{Warning, "events-lost", "go-goroutines",
+			"go-goroutines lost 3 events (ring_full): figures counted from events are lower bounds and are not compared.",
+			"names are missing; trial 6",
+			"Measure again with fewer requests at once, or with less running beside it."},
+			{Warning, "events-lost", "go-threads",
+				"go-threads lost 2 events (ring_full): no figure counted from events is of these trials (profiled).",
+				"names are missing; trial 23",
+				"The figures are not touched, but stacks may lack it: what they come to stands beside their counters."}}},
 		{"missing", func(r *recording.Recording) {
 			for _, trial := range r.Trials[:2] {
 				trial.Missing = []recording.Missing{{Probe: "sock: sock_send_length", Reason: "no such tracepoint"}}

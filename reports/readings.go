@@ -10,6 +10,7 @@ import (
 type reading struct {
 	index int
 	value float64
+	less  []*recording.Trial // what they came to was taken away
 }
 
 // readings are a metric's values in the trials of one model, in their order. Trials that failed have theirs too.
@@ -17,10 +18,9 @@ func (m *Metric) readings(trials []*recording.Trial) []reading {
 	if m.Pair != nil {
 		return m.pairReadings(trials)
 	}
-	base := 0.0
+	base, controls := 0.0, []*recording.Trial(nil)
 	if m.OverControl {
-		var known bool
-		if base, known = m.control(trials); !known {
+		if base, controls = m.control(trials); len(controls) == 0 {
 			return nil
 		}
 	}
@@ -30,7 +30,7 @@ func (m *Metric) readings(trials []*recording.Trial) []reading {
 			continue
 		}
 		if x, ok := m.Value(t); ok {
-			list = append(list, reading{i, x - base})
+			list = append(list, reading{i, x - base, controls})
 		}
 	}
 	return list
@@ -41,34 +41,36 @@ func (m *Metric) pairReadings(trials []*recording.Trial) []reading {
 	var list []reading
 	for _, p := range heldPairs(trials) {
 		if x, ok := m.Pair(trials[p.few], trials[p.many]); ok {
-			list = append(list, reading{p.many, x})
+			list = append(list, reading{p.many, x, trials[p.few : p.few+1]})
 		}
 	}
 	return list
 }
 
-// control is the median over the control trials that ended well.
-func (m *Metric) control(trials []*recording.Trial) (float64, bool) {
+// control is the median over the control trials that ended well and have a value, and which they are.
+func (m *Metric) control(trials []*recording.Trial) (float64, []*recording.Trial) {
 	var values []float64
+	var from []*recording.Trial
 	for _, t := range trials {
 		if t.Kind != recording.Control || !t.OK() {
 			continue
 		}
 		if x, ok := m.Value(t); ok {
-			values = append(values, x)
+			values, from = append(values, x), append(from, t)
 		}
 	}
-	return median(values), len(values) > 0
+	return median(values), from
 }
 
 // Sources of figures whose losses touch no other figure.
 const (
 	sourceSched  = "sched"
 	sourceMemory = "memory"
+	sourceStacks = "stacks" // of profiles: no figure of a table has it
 )
 
-// narrowLosses tells of losses by the beginning of their cause which figures they touch, which are then not exact; any
-// other loss may touch each figure that is counted from events, and makes it a lower bound.
+// narrowLosses tells of losses by the beginning of their cause, the first that fits, which figures they touch, which are
+// then not exact; any other loss may touch each figure that is counted from events, and makes it a lower bound.
 func narrowLosses() []narrowLoss {
 	return []narrowLoss{
 		{"sched", sourceSched, "times of threads are"},
@@ -76,13 +78,18 @@ func narrowLosses() []narrowLoss {
 		{"wakers", sourceSched, "times of threads are"},
 		{"rss", sourceMemory, "figures of peak RSS are"},
 		{"memor", sourceMemory, "figures of peak RSS are"},
+		{"stack_kernel", sourceStacks, "the profiles lack the kernel's frames of so many stacks"},
+		{"stack", sourceStacks, "the profiles lack the stacks of so many"},
+		{"weights", sourceStacks, "the profiles lack the stacks of so many"},
+		{"requests", sourceStacks, "the profiles lack the reply wait of so many requests"},
+		{"goroutine", sourceStacks, "the profiles lack the goroutine of so many stacks, or its function"},
 	}
 }
 
 type narrowLoss struct {
 	cause  string // what the cause begins with
 	source string // Metric.Source
-	what   string // the figures in words, with their verb
+	what   string // the figures in words, with their verb; of stacks what their profiles lack
 }
 
 // narrowed finds a loss that touches the figures of one source only.
@@ -96,15 +103,15 @@ func narrowed(cause string) (narrowLoss, bool) {
 }
 
 // touched says whether the trial lost events that the metric is counted from, and whether the metric may then be wrong
-// either way, as a sum is that does not agree with the kernel's own.
-func (m *Metric) touched(t *recording.Trial) (lost, eitherWay bool) {
+// either way, as a sum is that does not agree with the kernel's own. It notes the causes.
+func (m *Metric) touched(t *recording.Trial, causes map[string]bool) (lost, eitherWay bool) {
 	if !m.Events {
 		return false, false
 	}
 	for _, l := range t.Lost {
 		n, narrow := narrowed(l.Cause)
 		if l.Count > 0 && (!narrow || n.source == m.Source) {
-			lost, eitherWay = true, eitherWay || narrow
+			lost, eitherWay, causes[l.Cause] = true, eitherWay || narrow, true
 		}
 	}
 	return lost, eitherWay

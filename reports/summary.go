@@ -38,6 +38,8 @@ type Model struct {
 	Waits    []Wait   `json:"waits"`    // blocked time by cause, most first
 	Figures  []Figure `json:"figures"`  // those for which there is evidence, in the order of View.Metrics
 	Trials   []Trial  `json:"trials"`   // all that ran, in their order
+
+	spoilt map[string]bool // causes of loss that touch one of Figures
 }
 
 // Figure is one metric of one model.
@@ -101,7 +103,7 @@ func NewView(r *recording.Recording) *View {
 
 func newModel(r *recording.Recording, name string, registry []Metric) Model {
 	plan := r.Run.Plan
-	m := Model{Name: name, Planned: plan.MeasuredRuns, Figures: []Figure{}, Trials: []Trial{}}
+	m := Model{Name: name, Planned: plan.MeasuredRuns, Figures: []Figure{}, Trials: []Trial{}, spoilt: map[string]bool{}}
 	m.Profiled = slices.ContainsFunc(r.Run.Profiles, func(p recording.ProfileRef) bool { return p.Model == name })
 	m.Asked = asked(plan, name, plan.Concurrency)
 	trials := trialsOf(r, name)
@@ -173,7 +175,11 @@ func (m *Model) add(metric *Metric, trials []*recording.Trial) {
 		m.Trials[r.index].Values[metric.Name] = r.value
 		if t.OK() {
 			f.Values = append(f.Values, r.value)
-			lost, eitherWay := metric.touched(t)
+			lost, eitherWay := metric.touched(t, m.spoilt)
+			for _, less := range r.less { // too little taken away is too much left
+				more, _ := metric.touched(less, m.spoilt)
+				eitherWay = eitherWay || more
+			}
 			f.LowerBound, f.Inexact = f.LowerBound || lost, f.Inexact || eitherWay
 		}
 	}

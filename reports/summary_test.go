@@ -100,20 +100,39 @@ func TestNarrowLosses(t *testing.T) {
 		sched, memory, other bool
 	}{
 		{"sched_mismatch", true, false, false}, {"rss_mismatch", false, true, false}, {"memory_full", false, true, false},
-		{"ring_full", true, true, true},
+		{"memory_split", false, true, false}, {"ring_full", true, true, true}, {"recursion", true, true, true},
+		{"stacks_full", false, false, false}, {"stack_unreadable", false, false, false}, {"stack_collision", false, false, false},
+		{"stack_kernel", false, false, false}, {"weights_full", false, false, false}, {"requests_full", false, false, false},
+		{"goroutine_unreadable", false, false, false}, {"goroutines_full", false, false, false}, {"goroutines_list_full", false, false, false},
 	}
 	for _, test := range tests {
 		trial := &recording.Trial{Lost: []recording.Loss{{Cause: test.cause, Count: 1}}}
 		for _, m := range Metrics() {
 			want := m.Events && map[string]bool{sourceSched: test.sched, sourceMemory: test.memory, "": test.other}[m.Source]
-			if got, eitherWay := m.touched(trial); got != want || eitherWay != (want && test.cause != "ring_full") {
+			if got, eitherWay := m.touched(trial, map[string]bool{}); got != want || eitherWay != (want && !test.other) {
 				t.Errorf("%s touches %s: %v, either way %v, want %v", test.cause, m.Name, got, eitherWay, want)
 			}
 		}
 	}
 	m := Metrics()[4]
-	if lost, _ := m.touched(&recording.Trial{Lost: []recording.Loss{{Cause: "ring_full", Count: 0}}}); lost {
+	if lost, _ := m.touched(&recording.Trial{Lost: []recording.Loss{{Cause: "ring_full", Count: 0}}}, map[string]bool{}); lost {
 		t.Errorf("%s is touched by nothing lost", m.Name)
+	}
+}
+
+// What a figure takes away may have lost events too: then too much is left, or too little.
+func TestLossesOfWhatIsTakenAway(t *testing.T) {
+	r := newRecording()
+	each(r, "go-threads", recording.Control, func(t *recording.Trial) { t.Lost = []recording.Loss{{Cause: "rss_mismatch", Count: 1}} })
+	v := NewView(r)
+	m := modelOf(t, v, "go-threads")
+	for _, metric := range v.Metrics {
+		if f := m.Figure(metric.Name); f != nil && (f.LowerBound || f.Inexact != (metric.Name == "rss-peak-over-control-B")) {
+			t.Errorf("%s: lower bound %v, inexact %v", metric.Name, f.LowerBound, f.Inexact)
+		}
+	}
+	if lost := findLost(v, r); len(lost) != 1 || !strings.Contains(lost[0].Text, "figures of peak RSS are not exact") {
+		t.Errorf("%+v", lost)
 	}
 }
 
