@@ -156,7 +156,7 @@ func (m *merger) sample(key sampleKey, stack []*profile.Location, values []int64
 	s := &profile.Sample{
 		Location: stack,
 		Value:    values,
-		Label:    map[string][]string{"model": {m.model}},
+		Label:    map[string][]string{labelModel: {m.model}},
 		NumLabel: map[string][]int64{"trial": {int64(key.trial)}},
 		NumUnit:  map[string][]string{},
 	}

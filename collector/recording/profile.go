@@ -39,6 +39,12 @@ const (
 	defaultSampleType = "inuse_space"
 )
 
+// Where a merged profile says whose it is.
+const (
+	commentModel = "model=" // before the model's name
+	labelModel   = "model"  // of each sample
+)
+
 // sampleValues stand in the order of sampleTypes.
 type sampleValues [len(sampleTypes)]int64
 
@@ -162,7 +168,7 @@ func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
 		}
 	}
 	p := m.profile
-	p.Comments = []string{"tool=" + b.tool, "model=" + b.model, fmt.Sprintf("trials=%d", len(trials))}
+	p.Comments = []string{"tool=" + b.tool, commentModel + b.model, fmt.Sprintf("trials=%d", len(trials))}
 	if err := p.CheckValid(); err != nil {
 		return nil, fmt.Errorf("merged profile: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/google/pprof/profile"
 )
@@ -64,17 +65,19 @@ func Open(dir string) (*Recording, error) {
 	return r, nil
 }
 
-// Profile reads a model's profile. It is fs.ErrNotExist where the recording has none.
+// Profile reads a model's profile. It is fs.ErrNotExist where the recording has none, and ErrDamaged where it has
+// another model's in its place.
 func (r *Recording) Profile(model string) (*profile.Profile, error) {
 	for _, ref := range r.Run.Profiles {
 		if ref.Model == model {
-			return r.readProfile(ref.File)
+			return r.readProfile(ref)
 		}
 	}
 	return nil, fmt.Errorf("profile of model %q in %s: %w", model, r.Dir, fs.ErrNotExist)
 }
 
-func (r *Recording) readProfile(name string) (*profile.Profile, error) {
+func (r *Recording) readProfile(ref ProfileRef) (*profile.Profile, error) {
+	name := ref.File
 	root, err := openRoot(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -91,7 +94,32 @@ func (r *Recording) readProfile(name string) (*profile.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	if err := checkOwner(p, ref.Model); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
 	return p, nil
+}
+
+// checkOwner refuses the profile of another model: its own name is in a comment and in the label of each sample. A
+// profile that has neither says nothing.
+func checkOwner(p *profile.Profile, model string) error {
+	other := func(named string) error {
+		return fmt.Errorf("%w: it is the profile of %q and not of %q as %s says: copy the whole directory, or record again",
+			ErrDamaged, named, model, runFile)
+	}
+	for _, comment := range p.Comments {
+		if named, ok := strings.CutPrefix(comment, commentModel); ok && named != model {
+			return other(named)
+		}
+	}
+	for _, s := range p.Sample {
+		for _, named := range s.Label[labelModel] {
+			if named != model {
+				return other(named)
+			}
+		}
+	}
+	return nil
 }
 
 func readRun(root *os.Root) (Run, error) {

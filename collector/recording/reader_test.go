@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/google/pprof/profile"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -98,6 +100,41 @@ func TestProfileRefuses(t *testing.T) {
 		}
 		if _, err := r.Profile("go-threads"); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v, want ErrDamaged", name, err)
+		}
+	}
+}
+
+// A profile says whose it is: another model's in its place is found out. One that says nothing is taken.
+func TestProfileOfAnotherModel(t *testing.T) {
+	built := func(model string) *profile.Profile {
+		b := NewProfileBuilder("weft", model)
+		b.AddStacks(1, []Stack{{Frames: []Frame{{Function: "main.main"}}, Values: Values{Calls: 1}}})
+		p, err := b.Profile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	byLabel := built("py-asyncio")
+	byLabel.Comments = nil
+	for name, test := range map[string]struct {
+		profile *profile.Profile
+		damaged bool
+	}{
+		"its own":         {built("go-threads"), false},
+		"by no name":      {newProfile(), false},
+		"another's":       {built("py-asyncio"), true},
+		"by labels alone": {byLabel, true},
+	} {
+		dir := write(t)
+		put(t, filepath.Join(dir, "go-threads.pb.gz"), string(encoded(t, test.profile)))
+		r, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Profile("go-threads")
+		if errors.Is(err, ErrDamaged) != test.damaged || test.damaged && !strings.Contains(err.Error(), `of "py-asyncio" and not of "go-threads"`) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
