@@ -14,11 +14,13 @@ import (
 // Benchstat draws Go's benchmark format, one line a trial that did all of its work and has figures:
 // `benchstat -col /model FILE` compares the models. Held and control trials are benchmarks of their own.
 func Benchstat(w io.Writer, v *View, _ Options) error {
+	v.Totals()
 	out := bufio.NewWriter(w)
 	run := v.Run
 	for _, line := range []struct{ key, value string }{
 		{"tool", run.Tool}, {"goos", "linux"}, {"goarch", run.Host.Arch}, {"cpu", run.Host.CPUModel}, {"kernel", run.Host.Kernel}, {"environment", settings(&run)},
 		{"evidence", v.Evidence.String()}, {"lost", v.Evidence.lostText()}, {"missing", v.Evidence.missingText()},
+		{"unreadable", v.Evidence.unreadText()},
 	} {
 		if line.value != "" {
 			fmt.Fprintf(out, "%s: %s\n", line.key, escapeTerminal(line.value))

@@ -10,8 +10,9 @@ import (
 
 // CSV draws one row a trial, of every kind, and one column a metric, in base units; a cell is empty where the
 // trial's kind or evidence gives no figure. A failed trial has its row too, with ok false: a reader decides. Where the
-// plan was not carried out, each row says how much of it was.
+// plan was not carried out, each row says how much of it was, and where a profile cannot be read, that.
 func CSV(w io.Writer, v *View, _ Options) error {
+	v.Totals()
 	out := csv.NewWriter(w)
 	header := []string{"model", "trial", "kind", "ok", "failure", "lost", "missing", "incomplete"}
 	for _, metric := range v.Metrics {
@@ -33,7 +34,7 @@ func CSV(w io.Writer, v *View, _ Options) error {
 
 func csvRow(v *View, model string, t Trial) []string {
 	row := []string{escapeCSV(model), strconv.Itoa(t.Number), string(t.Kind), strconv.FormatBool(t.OK),
-		escapeCSV(t.Failure), escapeCSV(csvLost(t)), escapeCSV(csvMissing(t)), v.Evidence.Extent.missingText()}
+		escapeCSV(t.Failure), escapeCSV(csvLost(t)), escapeCSV(csvMissing(t)), escapeCSV(join("; ", v.Evidence.Extent.missingText(), v.Evidence.unreadText()))}
 	for _, metric := range v.Metrics {
 		cell := ""
 		if x, ok := t.Values[metric.Name]; ok {

@@ -14,6 +14,7 @@ type Evidence struct {
 	LostEvents int64     `json:"lost_events"` // sum over Lost, count
 	Missing    []Missing `json:"missing"`
 	Totals     []Total   `json:"totals"`    // of the stacks, beside their counters; empty before View.Totals
+	Unread     []Unread  `json:"unread"`    // profiles that cannot be read; empty before View.Totals
 	Found      []Found   `json:"found"`     // how the frames of the stacks were found
 	BPFShare   *float64  `json:"bpf_share"` // BPF time over the CPU time of the measured trials, a lower bound; null when not known
 
@@ -36,8 +37,14 @@ type Missing struct {
 	Trials []int  `json:"trials"` // the numbers of the trials without it
 }
 
+// Unread is a profile that the recording names and that cannot be read.
+type Unread struct {
+	Model  string `json:"model"`
+	Reason string `json:"reason"`
+}
+
 func newEvidence(r *recording.Recording) Evidence {
-	e := Evidence{Extent: newExtent(r), Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}, Found: newFound(r)}
+	e := Evidence{Extent: newExtent(r), Lost: []Loss{}, Missing: []Missing{}, Totals: []Total{}, Unread: []Unread{}, Found: newFound(r)}
 	lost, missing := map[lossKey]int{}, map[recording.Missing]int{}
 	for _, t := range r.Trials {
 		for _, l := range t.Lost {
@@ -115,19 +122,34 @@ func workloadShare(r *recording.Recording) (share *float64, why string) {
 	return &x, ""
 }
 
-// Complete says that the plan was carried out, nothing was lost and no probe was refused.
-func (e *Evidence) Complete() bool {
+// Complete says that the plan was carried out, nothing was lost, no probe was refused, and all profiles can be read.
+func (e *Evidence) Complete() bool { return e.recorded() && len(e.Unread) == 0 }
+
+// recorded is Complete without the profiles: what there is to say above the stacks of one of them, however the others
+// fare.
+func (e *Evidence) recorded() bool {
 	return e.Extent.Whole() && e.LostEvents == 0 && len(e.Missing) == 0
 }
 
-// String is the line on losses, and on what never ran, that stands in every report.
+// String is the line on losses, and on what never ran or cannot be read, that stands in every report.
 func (e *Evidence) String() string {
+	unread := ""
+	if n := len(e.Unread); n > 0 {
+		unread = plural(int64(n), "profile") + " unreadable"
+	}
+	return e.line(e.Complete(), unread)
+}
+
+// recordedText is the line above the stacks of one profile.
+func (e *Evidence) recordedText() string { return e.line(e.recorded(), "") }
+
+func (e *Evidence) line(complete bool, unread string) string {
 	word := "complete"
-	if !e.Complete() {
+	if !complete {
 		word = "incomplete"
 	}
 	lost := fmt.Sprintf("%s lost, %s missing", plural(e.LostEvents, "event"), plural(int64(len(e.Missing)), "probe"))
-	return fmt.Sprintf("Evidence %s: %s.", word, join(", ", e.Extent.missingText(), lost))
+	return fmt.Sprintf("Evidence %s: %s.", word, join(", ", e.Extent.missingText(), unread, lost))
 }
 
 // Cost is the line on weft's own cost that stands in every report.
@@ -151,6 +173,15 @@ func (e *Evidence) missingText() string {
 	var parts []string
 	for _, m := range e.Missing {
 		parts = append(parts, fmt.Sprintf("%s (%s)", m.Probe, m.Reason))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// unreadText likewise tells of profiles.
+func (e *Evidence) unreadText() string {
+	var parts []string
+	for _, u := range e.Unread {
+		parts = append(parts, fmt.Sprintf("profile of %s (%s)", u.Model, u.Reason))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -38,6 +38,7 @@ type finder struct {
 // finders are in the order of reports: first what spoils figures, then what explains them.
 func finders() []finder {
 	return []finder{
+		{"profile-unreadable", "a profile that the recording names is not there, is damaged, or is another model's.", findUnread},
 		{"events-lost", "something could not be recorded, by cause; told apart are losses that touch stacks of profiles only, and those in trials of which no figure counted from events is.", findLost},
 		{"probe-missing", "the kernel or the privileges refused a probe.", findMissing},
 		{"model-skipped", "the host lacks what a model needs, and nobody named it.", findSkipped},

@@ -10,6 +10,28 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
+// findUnread tells of profiles that cannot be read. They are looked at with View.Totals, before which it finds none: a
+// drawing of one model's stacks reads one profile.
+func findUnread(v *View, _ *recording.Recording) []Finding {
+	var models, reasons []string
+	for _, u := range v.Evidence.Unread {
+		models, reasons = append(models, u.Model), append(reasons, u.Reason)
+	}
+	if len(models) == 0 {
+		return nil
+	}
+	what := "The profile of %s cannot be read: its stacks are not in this report."
+	if len(models) > 1 {
+		what = "The profiles of %s cannot be read: their stacks are not in this report."
+	}
+	return []Finding{{
+		Severity: Warning, Name: "profile-unreadable", Model: about(models),
+		Text:     fmt.Sprintf(what, strings.Join(models, ", ")),
+		Evidence: strings.Join(firstOf(reasons, 3), "; "),
+		Advice:   "Copy the whole directory again, or record again for the stacks: no figure of the table comes from them.",
+	}}
+}
+
 func findMissing(v *View, _ *recording.Recording) []Finding {
 	var list []Finding
 	for _, m := range v.Evidence.Missing {

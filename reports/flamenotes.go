@@ -54,8 +54,8 @@ func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) [
 	for _, m := range v.Evidence.Missing {
 		notes = append(notes, note{fmt.Sprintf("MISSING %s: %s", m.Probe, m.Reason), true})
 	}
-	if v.Evidence.Complete() {
-		notes = append(notes, note{text: v.Evidence.String()})
+	if v.Evidence.recorded() {
+		notes = append(notes, note{text: v.Evidence.recordedText()})
 	}
 	cut := note{text: "No stack was cut before its root."}
 	if g.cut > 0 {

@@ -60,12 +60,16 @@ const (
 	codeCut
 )
 
-// newFlameSet reads every kind that a profile has, model by model, so that a profile is parsed once.
+// newFlameSet reads every kind that a profile has, model by model, so that a profile is parsed once. Models whose profile
+// cannot be read have none.
 func newFlameSet(v *View, payers func(model string)) (flameSet, error) {
 	var set flameSet
 	have := map[string]bool{}
 	for _, m := range v.Models {
 		if !m.Profiled {
+			continue
+		}
+		if _, unread := v.totalsOf(m.Name); unread != nil {
 			continue
 		}
 		before := len(set.Graphs)

@@ -44,9 +44,9 @@ func Folded(w io.Writer, v *View, opts Options) error {
 	if t := v.totalOf(s.model, s.kind.Name); t != nil && !t.Equal() {
 		fmt.Fprintf(out, "# %s\n", t)
 	}
-	if !v.Evidence.Complete() {
+	if !v.Evidence.recorded() {
 		e := &v.Evidence
-		fmt.Fprintf(out, "# %s\n", join(" ", e.String(), parenthesis(escapeTerminal(join("; ", e.lostText(), e.missingText())))))
+		fmt.Fprintf(out, "# %s\n", join(" ", e.recordedText(), parenthesis(escapeTerminal(join("; ", e.lostText(), e.missingText())))))
 	}
 	return out.Flush()
 }

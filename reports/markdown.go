@@ -13,6 +13,7 @@ import (
 // Markdown draws the report for an issue or a README: findings, the table, every metric with its interval,
 // what was lost, definitions.
 func Markdown(w io.Writer, v *View, _ Options) error {
+	v.Totals()
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "# %s\n\n", escapeMarkdown(headline(v)))
 	host := v.Run.Host
@@ -196,6 +197,9 @@ func markdownEvidence(out *bufio.Writer, v *View) {
 	}
 	for _, m := range v.Evidence.Missing {
 		fmt.Fprintf(out, "- Missing: %s, %s. %s\n", escapeMarkdown(m.Probe), trialNumbers(m.Trials), escapeMarkdown(m.Reason))
+	}
+	for _, u := range v.Evidence.Unread {
+		fmt.Fprintf(out, "- Unreadable: profile of %s. %s\n", escapeMarkdown(u.Model), escapeMarkdown(u.Reason))
 	}
 	for _, line := range totalsLines(v) {
 		fmt.Fprintf(out, "- %s\n", escapeMarkdown(line))

@@ -106,7 +106,6 @@ const mostPayers = 40
 func (p *page) addStacks(v *View) error {
 	var failed error
 	flames, err := newFlameSet(v, func(model string) {
-		v.totalsOf(model)
 		list, err := newPayers(v, model, mostPayers)
 		if list != nil {
 			p.Payers = append(p.Payers, list)

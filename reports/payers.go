@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -51,8 +52,11 @@ func newPayers(v *View, model string, most int) (*payers, error) {
 	var all []*stacks
 	for _, name := range payerColumns() {
 		s, err := stacksOf(v, Options{Kind: name, Model: model})
-		if err != nil {
+		if errors.Is(err, ErrNoEvidence) {
 			continue // the profile has no such kind
+		}
+		if err != nil {
+			return nil, err
 		}
 		if total := s.total(); total > 0 {
 			all = append(all, s)

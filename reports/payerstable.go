@@ -60,7 +60,8 @@ func (p *payers) text(out screen, v *View, paint func(...text.Color) decorate) {
 		of = fmt.Sprintf("mean of %d profiled trials", p.Trials)
 	}
 	out.writeWrapped(fmt.Sprintf("Who pays in %s, with callees: %s", p.Model, of), "  ", paint(text.Bold))
-	for _, t := range v.totalsOf(p.Model) {
+	totals, _ := v.totalsOf(p.Model)
+	for _, t := range totals {
 		if !t.Equal() {
 			out.writeWrapped("! "+t.Kind+": "+lowerFirst(t.String()), "  ", nil)
 		}

@@ -36,6 +36,7 @@ func Terminal(w io.Writer, v *View, opts Options) error {
 	if opts.Top > 0 {
 		return Top(w, v, opts)
 	}
+	v.Totals()
 	out := screen{bufio.NewWriter(w), opts.columns()}
 	paint := painter(opts.Color)
 	out.writeWrapped(headline(v), "  ", nil)

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,40 +51,48 @@ func (t *Total) String() string {
 // totalsOnce holds the totals of a View: they cost the reading of every profile.
 type totalsOnce struct {
 	mu      sync.Mutex
-	byModel map[string][]Total
+	byModel map[string]modelTotals
 	all     sync.Once
+	unread  error // of all profiles
 }
 
-// totalsOf compares all kinds of one model with their counters. A profile that cannot be read has none: who draws its
-// stacks is told why.
-func (v *View) totalsOf(model string) []Total {
+type modelTotals struct {
+	list   []Total
+	unread error // why the profile cannot be read: then there is no total
+}
+
+// totalsOf compares all kinds of one model with their counters. The error says why its profile cannot be read.
+func (v *View) totalsOf(model string) ([]Total, error) {
 	v.totals.mu.Lock()
 	defer v.totals.mu.Unlock()
-	if list, ok := v.totals.byModel[model]; ok {
-		return list
+	if of, ok := v.totals.byModel[model]; ok {
+		return of.list, of.unread
 	}
-	list := v.newTotals(model)
+	list, err := v.newTotals(model)
 	if v.totals.byModel == nil {
-		v.totals.byModel = map[string][]Total{}
+		v.totals.byModel = map[string]modelTotals{}
 	}
-	v.totals.byModel[model] = list
-	return list
+	v.totals.byModel[model] = modelTotals{list, err}
+	return list, err
 }
 
-func (v *View) newTotals(model string) []Total {
-	list := []Total{}
+func (v *View) newTotals(model string) ([]Total, error) {
 	p, err := v.profile(model)
 	if err != nil {
-		return list
+		return nil, err
 	}
+	list := []Total{}
 	trials := trialsIn(v, model, p)
 	for _, kind := range Kinds() {
 		columns, err := kind.columns(p)
-		if err != nil || kind.Counter == nil {
-			continue
+		if err != nil {
+			continue // the profile has no such kind
 		}
 		s := stacks{kind: kind, model: model, profile: p, columns: columns}
-		if s.checkTotal() != nil {
+		if err := s.checkTotal(); err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
+		}
+		if kind.Counter == nil {
 			continue
 		}
 		counter, known := v.counted(trials, kind)
@@ -91,7 +100,7 @@ func (v *View) newTotals(model string) []Total {
 			list = append(list, t)
 		}
 	}
-	return list
+	return list, nil
 }
 
 // counted sums a kind's counter over trials; false where one of them has none.
@@ -120,22 +129,41 @@ func (v *View) trial(number int) *recording.Trial {
 	return v.trials[i]
 }
 
-// Totals compares the stacks of all models with their counters, and keeps that with the evidence.
+// Totals compares the stacks of all models with their counters, and keeps that with the evidence, and which profiles
+// cannot be read with the findings too. A report of the whole recording asks for it first, whether it shows totals or not: so
+// all formats say the same of a recording.
 func (v *View) Totals() []Total {
 	v.totals.all.Do(func() {
 		v.Evidence.Totals = []Total{}
 		for i := range v.Models {
 			if v.Models[i].Profiled {
-				v.Evidence.Totals = append(v.Evidence.Totals, v.totalsOf(v.Models[i].Name)...)
+				v.addTotals(v.Models[i].Name)
 			}
 		}
+		v.Findings = append(findUnread(v, nil), v.Findings...)
 	})
 	return v.Evidence.Totals
 }
 
+func (v *View) addTotals(model string) {
+	list, err := v.totalsOf(model)
+	if err != nil {
+		v.Evidence.Unread = append(v.Evidence.Unread, Unread{model, err.Error()})
+		v.totals.unread = errors.Join(v.totals.unread, fmt.Errorf("profile of %s: %w", model, err))
+	}
+	v.Evidence.Totals = append(v.Evidence.Totals, list...)
+}
+
+// Unread says of all profiles that the recording names and that cannot be read why that is; nil where there is none. A report
+// of the whole recording is drawn without them.
+func (v *View) Unread() error {
+	v.Totals()
+	return v.totals.unread
+}
+
 // totalOf is that of one kind, nil where there is nothing to compare.
 func (v *View) totalOf(model, kind string) *Total {
-	list := v.totalsOf(model)
+	list, _ := v.totalsOf(model)
 	if i := slices.IndexFunc(list, func(t Total) bool { return t.Kind == kind }); i >= 0 {
 		return &list[i]
 	}
@@ -162,6 +190,9 @@ func totalsLines(v *View) []string {
 	}
 	for _, noun := range none {
 		lines = append(lines, fmt.Sprintf("%s: none of the %s is in a stack.", strings.Join(lacking[noun], ", "), noun))
+	}
+	for _, u := range v.Evidence.Unread {
+		lines = append(lines, u.Model+": no stack is known, its profile cannot be read.")
 	}
 	if len(equal) > 0 {
 		end := "."

@@ -1,6 +1,10 @@
 package reports
 
 import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,6 +65,77 @@ func TestTotals(t *testing.T) {
 		if !strings.Contains(drawn, says) {
 			t.Errorf("%s does not say %s", format, says)
 		}
+	}
+}
+
+// Whatever is wrong with a profile, a report of the whole recording is drawn without it and says so in every format.
+func TestUnreadableProfile(t *testing.T) {
+	sound := newProfile(stackSpecs())
+	great := newProfile([]stackSpec{{frames: []string{"a"}, heap: 1 << 62}, {frames: []string{"b"}, heap: 1 << 62}})
+	for name, test := range map[string]struct {
+		profile *profile.Profile
+		spoil   func(path string) error
+		says    string
+	}{
+		"damaged":   {sound, func(path string) error { return os.WriteFile(path, []byte("x\n"), 0o644) }, "damaged or cut off"},
+		"missing":   {sound, os.Remove, "copy the whole directory"},
+		"too great": {great, func(string) error { return nil }, "too great to be added up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := save(t, newRecording(), map[string]*profile.Profile{"go-threads": test.profile, "go-goroutines": sound})
+			if err := test.spoil(filepath.Join(r.Dir, "go-threads.pb.gz")); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range Formats() {
+				if f.NeedsKind {
+					checkStacksBeside(t, NewView(r), f.Name, Options{Kind: recording.KindHeap})
+				} else {
+					checkDrawnWithout(t, NewView(r), f.Name, test.says)
+				}
+			}
+			checkStacksBeside(t, NewView(r), "text", Options{Top: 5})
+		})
+	}
+	if v := newView(t); v.Unread() != nil || !v.Evidence.Complete() {
+		t.Errorf("of a sound recording: %v, %s", v.Unread(), v.Evidence.String())
+	}
+}
+
+// checkDrawnWithout draws a whole recording whose profile of go-threads cannot be read.
+func checkDrawnWithout(t *testing.T, v *View, format, why string) {
+	t.Helper()
+	drawn := strings.Join(strings.Fields(strings.ReplaceAll(draw(t, v, format, Options{}), `\`, "")), " ")
+	says := []string{why, "go-threads"}
+	switch format {
+	case "json":
+		says = append(says, `"unread": [ { "model": "go-threads"`)
+	case "text", "md", "html":
+		says = append(says, "The profile of go-threads cannot be read", "Evidence incomplete: 1 profile unreadable, 0 events lost")
+	}
+	for _, want := range says {
+		if !strings.Contains(drawn, want) {
+			t.Errorf("%s does not say %q", format, want)
+		}
+	}
+	if v.Unread() == nil || v.Evidence.Complete() || len(v.Findings) == 0 || v.Findings[0].Name != "profile-unreadable" {
+		t.Errorf("%s: %v, %+v", format, v.Unread(), v.Findings)
+	}
+}
+
+// checkStacksBeside draws the stacks of go-goroutines, which say nothing of go-threads' profile, that cannot be read.
+func checkStacksBeside(t *testing.T, v *View, format string, opts Options) {
+	t.Helper()
+	opts.Model = "go-threads"
+	if err := Draw(io.Discard, v, format, opts); !errors.Is(err, recording.ErrDamaged) {
+		t.Errorf("%s of it: %v", format, err)
+	}
+	opts.Model = "go-goroutines"
+	one := draw(t, v, format, opts)
+	if err := v.Unread(); !errors.Is(err, recording.ErrDamaged) {
+		t.Errorf("%s: %v", format, err)
+	}
+	if draw(t, v, format, opts) != one {
+		t.Errorf("%s of another model differs once all profiles were looked at", format)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-profiler/weft/collector/recording"
+	"github.com/weft-profiler/weft/reports"
 	"github.com/weft-profiler/weft/workload"
 )
 
@@ -145,6 +146,37 @@ func TestReportOfWhatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d; %d bytes on stdout", name, code, exitRecording, len(out))
 		}
 		contains(t, name, log, test.says)
+	}
+}
+
+// Whoever has a good table and a bad profile keeps the table, and one exit code says so whatever the format.
+func TestReportWithoutAProfile(t *testing.T) {
+	for name, spoil := range map[string]func(profile, other string) error{
+		"damaged": func(profile, _ string) error { return os.WriteFile(profile, []byte("x\n"), 0o644) },
+		"missing": func(profile, _ string) error { return os.Remove(profile) },
+		"swapped": func(profile, other string) error { return errors.Join(os.Remove(profile), os.Link(other, profile)) },
+	} {
+		dir := stackRecording(t)
+		if err := spoil(filepath.Join(dir, "go-threads.pb.gz"), filepath.Join(dir, "go-goroutines.pb.gz")); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range reports.Formats() {
+			args := []string{"report", dir, "--format", f.Name}
+			if f.NeedsKind {
+				args = append(args, "--kind", "offcpu", "--model", "go-goroutines")
+			}
+			code, out, log := weft(t, args...)
+			if f.NeedsKind {
+				if code != exitOK || out == "" || log != "" {
+					t.Errorf("%s, %s of another model: exit %d, %d bytes, %s", name, f.Name, code, len(out), log)
+				}
+				continue
+			}
+			if code != exitRecording || out == "" {
+				t.Errorf("%s, %s: exit %d, want %d; %d bytes on stdout", name, f.Name, code, exitRecording, len(out))
+			}
+			contains(t, name, log, "profile of go-threads: read go-threads.pb.gz: damaged or cut off")
+		}
 	}
 }
 

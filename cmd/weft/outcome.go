@@ -53,7 +53,7 @@ func (c *comparison) outcome(rec *recording.Recording, view *reports.View) error
 	if c.originErr != nil {
 		return c.originErr
 	}
-	return trialFailures(rec, view)
+	return errors.Join(trialFailures(rec, view), view.Unread())
 }
 
 func paths(rec *recording.Recording) reports.Paths {

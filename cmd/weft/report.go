@@ -74,9 +74,7 @@ func withoutTop(cmd *cobra.Command, args []string, opts *reports.Options) []stri
 
 // checkReport refuses what would be ignored.
 func checkReport(format string, opts reports.Options, top bool) error {
-	formats := reports.Formats()
-	i := slices.IndexFunc(formats, func(f reports.Format) bool { return f.Name == format })
-	ofStacks := i < 0 || formats[i].NeedsKind // what is no format is refused as such
+	ofStacks := needsKind(format) || !slices.Contains(formatNames(), format) // what is no format is refused as such
 	switch {
 	case top && opts.Top < 1:
 		return usagef("--top %d: choose 1 or more", opts.Top)
@@ -111,11 +109,22 @@ func report(out io.Writer, dir, format string, opts reports.Options) error {
 		return err
 	}
 	opts.Color, opts.Width = colored(out), columnsOf(out)
-	buffered := bufio.NewWriter(out)
-	if err := reports.Draw(buffered, reports.NewView(rec), format, opts); err != nil {
+	view, buffered := reports.NewView(rec), bufio.NewWriter(out)
+	if err := reports.Draw(buffered, view, format, opts); err != nil {
 		return err
 	}
-	return buffered.Flush()
+	if err := buffered.Flush(); err != nil || opts.Top > 0 || needsKind(format) { // these read what they are about, and no other profile
+		return err
+	}
+	if err := view.Unread(); err != nil {
+		return fmt.Errorf("the report is without stacks that cannot be read: %w", err)
+	}
+	return nil
+}
+
+// needsKind says that a format draws the stacks of one model.
+func needsKind(format string) bool {
+	return slices.ContainsFunc(reports.Formats(), func(f reports.Format) bool { return f.Name == format && f.NeedsKind })
 }
 
 func formatNames() []string {
