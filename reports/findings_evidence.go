@@ -112,10 +112,14 @@ func failures(trials []Trial) (failed int, why []string) {
 		numbers[t.Failure] = append(numbers[t.Failure], t.Number)
 	}
 	for _, cause := range causes {
-		why = append(why, join(": ", trialNumbers(numbers[cause]), cause))
+		why = append(why, join(": ", trialNumbers(numbers[cause]), fitMiddle(cause, mostCause)))
 	}
 	return failed, why
 }
+
+// mostCause is how much of a cause a finding says, in columns: that of a child that died has all that the child said. The
+// trial's own row has it whole.
+const mostCause = 500
 
 // failure says why a trial is no result: its cause, failed units by cause, an example beside its own cause.
 func failure(t *recording.Trial) string {

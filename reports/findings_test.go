@@ -2,6 +2,7 @@ package reports
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weft-profiler/weft/collector/recording"
@@ -227,8 +228,12 @@ func each(r *recording.Recording, model string, kind recording.Kind, change func
 	}
 }
 
-// The same failure of several trials is told once.
+// The same failure of several trials is told once, and no more of it than can be read.
 func TestFailuresAreGrouped(t *testing.T) {
+	said := "died: " + strings.Repeat("goroutine 1 ", 1000) + "out of memory"
+	if _, why := failures([]Trial{{Number: 3, Failure: said}}); len(why[0]) > 600 || !strings.HasPrefix(why[0], "trial 3: died: ") || !strings.HasSuffix(why[0], "out of memory") {
+		t.Errorf("%d bytes: %s", len(why[0]), why[0])
+	}
 	failed, why := failures([]Trial{
 		{Number: 1, OK: true}, {Number: 2, Failure: "timeout"}, {Number: 4, Failure: "died"}, {Number: 7, Failure: "timeout"},
 	})
