@@ -34,7 +34,7 @@ type comparison struct {
 	profiles  map[string]*recording.ProfileBuilder
 	profiled  map[string]profiled
 	failed    map[string]int // trials in a row, by model
-	originErr error          // the origin is gone
+	originErr error          // the origin is gone, or serves another
 }
 
 // mostFailures is after how many failed trials in a row the rest of a model's trials are left out: each may
@@ -191,7 +191,7 @@ func (c *comparison) finishTrial(ctx context.Context, planned workload.Trial) (b
 	if trial.OK() {
 		c.failed[planned.Model] = 0
 	}
-	if errors.Is(err, origin.ErrUnreachable) { // it is gone: no trial can follow
+	if errors.Is(err, origin.ErrUnreachable) || errors.Is(err, origin.ErrBusy) { // it is gone for us: no trial can follow
 		c.originErr = err
 		return false, nil
 	}

@@ -69,7 +69,7 @@ func hangingPython(t *testing.T) string {
 func TestChildHangsInTheHold(t *testing.T) {
 	way := &between{control: toOrigin(t)}
 	server := httptest.NewServer(way)
-	defer server.Close()
+	t.Cleanup(server.Close) // after the claim, which passes through it
 	c := readyToCompare(t, "-q", "-n", "2", "-c", "2", "-m", "py-threads,go-goroutines", "--python", hangingPython(t), "--url", server.URL)
 	c.options.timeout, way.delay = 300*time.Millisecond, 400*time.Millisecond
 	more, err := c.finishTrial(t.Context(), workload.Trial{
@@ -100,7 +100,7 @@ func TestChildHangsInTheHold(t *testing.T) {
 func TestRequestsFailBeforeTheHold(t *testing.T) {
 	way := &between{control: toOrigin(t)}
 	server := httptest.NewServer(way)
-	defer server.Close()
+	t.Cleanup(server.Close) // after the claim, which passes through it
 	elsewhere := toOrigin(t)
 	say := func(status int, text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -20,7 +20,8 @@ func originCommand() *cobra.Command {
 		Use:   "origin",
 		Short: "Serve the pages that weft compare fetches",
 		Long: "Serves price pages after a set latency until it is interrupted, for weft compare --url on this or\n" +
-			"another machine. Whoever reaches the address can control it: listen on other than the loopback\n" +
+			"another machine. It serves one weft compare at a time and refuses another one, because what it counts\n" +
+			"is of one trial. Whoever reaches the address can control it: listen on other than the loopback\n" +
 			"interface only in a network that you trust.",
 		Example: "  weft origin --listen 127.0.0.1:8080 --latency 290ms\n" +
 			"  weft compare --url http://127.0.0.1:8080",

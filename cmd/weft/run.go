@@ -24,7 +24,7 @@ const (
 	exitFailed       = 1   // something went wrong that has no code of its own, or trials failed
 	exitUsage        = 2   // the command line asks for what can't be
 	exitNotSupported = 3   // no root, or the kernel lacks what is needed
-	exitOrigin       = 4   // no origin answers
+	exitOrigin       = 4   // no origin answers, or it serves another weft
 	exitLimit        = 5   // the host lacks a package that a named model needs, or a limit of it is in the way
 	exitRecording    = 6   // a recording can't be read
 	exitInterrupted  = 130 // Ctrl-C, SIGTERM or SIGHUP; what was finished is kept and reported
@@ -54,6 +54,7 @@ var exitCodes = []struct {
 	{collector.ErrNotSupported, exitNotSupported},
 	{origin.ErrUnreachable, exitOrigin},
 	{origin.ErrNotOrigin, exitOrigin},
+	{origin.ErrBusy, exitOrigin},
 	{workload.ErrLimit, exitLimit},
 	{workload.ErrUnavailable, exitLimit},
 	{recording.ErrNotRecording, exitRecording},

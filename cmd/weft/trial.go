@@ -283,6 +283,7 @@ var failureCauses = []struct {
 	{errNotHeld, "not held"},
 	{origin.ErrExpired, "hold expired"},
 	{origin.ErrUnreachable, "origin"},
+	{origin.ErrBusy, "origin"},
 }
 
 func failureCause(err error) string {

@@ -64,6 +64,7 @@ func TestFailureCause(t *testing.T) {
 		{fmt.Errorf("%w: %w", workload.ErrNotReady, context.DeadlineExceeded), "not ready"},
 		{fmt.Errorf("%w within 1s: %w", errTimeout, workload.ErrDied), "timeout"}, // by us
 		{fmt.Errorf("%w: %w", origin.ErrUnreachable, context.DeadlineExceeded), "origin"},
+		{origin.ErrBusy, "origin"},
 		{workload.ErrDied, "died"},
 		{errNotHeld, "not held"},
 		{origin.ErrExpired, "hold expired"},

@@ -24,15 +24,18 @@ func (s *server) controls() *http.ServeMux {
 	mux.HandleFunc("GET "+controlPath+"origin", func(w http.ResponseWriter, _ *http.Request) {
 		sendJSON(w, s.identity)
 	})
-	mux.HandleFunc("POST "+controlPath+"trial", s.begin)
-	mux.HandleFunc("GET "+controlPath+"held", s.held)
-	mux.HandleFunc("POST "+controlPath+"release", s.release)
-	mux.HandleFunc("GET "+controlPath+"stats", func(w http.ResponseWriter, _ *http.Request) {
-		stats := s.now().stats()
-		stats.AcceptErrors = s.acceptErrors.Load()
-		sendJSON(w, stats)
-	})
+	mux.HandleFunc("POST "+controlPath+"claim", s.serveClaim)
+	mux.HandleFunc("POST "+controlPath+"trial", s.claimed(s.begin))
+	mux.HandleFunc("GET "+controlPath+"held", s.claimed(s.held))
+	mux.HandleFunc("POST "+controlPath+"release", s.claimed(s.release))
+	mux.HandleFunc("GET "+controlPath+"stats", s.claimed(s.stats))
 	return mux
+}
+
+func (s *server) stats(w http.ResponseWriter, _ *http.Request) {
+	stats := s.now().stats()
+	stats.AcceptErrors = s.acceptErrors.Load()
+	sendJSON(w, stats)
 }
 
 func (s *server) begin(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +56,7 @@ func (s *server) begin(w http.ResponseWriter, r *http.Request) {
 func (s *server) held(w http.ResponseWriter, r *http.Request) {
 	h := s.now().hold
 	if h.want <= 0 {
-		http.Error(w, "this trial holds nobody: begin it with hold=N", http.StatusConflict)
+		http.Error(w, "this trial holds nobody: begin it with hold=N", http.StatusBadRequest)
 		return
 	}
 	select {

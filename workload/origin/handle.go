@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ var (
 	ErrNotOrigin = errors.New("not a weft origin")
 	// ErrExpired: the held requests were answered before they were released.
 	ErrExpired = errors.New("hold expired")
+	// ErrBusy: the origin serves another client.
+	ErrBusy = errors.New("origin is used by another weft")
 	// ErrRefused: the origin does not do what was asked; its text says why.
 	ErrRefused = errors.New("origin refused")
 )
@@ -33,18 +36,21 @@ const (
 )
 
 // Handle is the parent's hold on an origin, in a process of its own or on
-// another machine. Its methods may be used from several goroutines; each
+// another machine, which serves nobody else meanwhile. Its methods may be used from several goroutines; each
 // control request has a connection of its own, which the origin does not
 // count.
 type Handle struct {
 	base     string // http://host:port
 	identity Identity
 	client   *http.Client
-	process  *process // nil when the origin is not ours
+	token    string       // says which client this is
+	drop     func() error // ends the claim
+	process  *process     // nil when the origin is not ours
 }
 
 // Connect takes an origin that runs already, at http://host:port. If nothing
-// answers the error is ErrUnreachable, if something else does ErrNotOrigin.
+// answers the error is ErrUnreachable, if something else does ErrNotOrigin, if
+// the origin serves another client ErrBusy. The caller has to Close the handle.
 func Connect(ctx context.Context, origin string) (*Handle, error) {
 	u, err := url.Parse(origin)
 	if err != nil {
@@ -54,7 +60,8 @@ func Connect(ctx context.Context, origin string) (*Handle, error) {
 		return nil, fmt.Errorf("origin URL %q: give http://HOST:PORT", origin)
 	}
 	h := &Handle{
-		base: "http://" + u.Host,
+		base:  "http://" + u.Host,
+		token: rand.Text(),
 		client: &http.Client{
 			Transport: &http.Transport{
 				// A kept connection could be opened and never used: it would
@@ -66,7 +73,11 @@ func Connect(ctx context.Context, origin string) (*Handle, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	if err := h.identify(ctx); err != nil {
+	err = h.identify(ctx)
+	if err == nil {
+		err = h.claim(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", h.base, err)
 	}
 	return h, nil
@@ -141,12 +152,13 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	return s, h.wrap("read origin stats", err)
 }
 
-// Close ends an origin that was spawned; of another it does nothing.
+// Close ends an origin that was spawned; another may serve somebody else now.
 func (h *Handle) Close() error {
-	if h.process == nil {
-		return nil
+	err := h.drop()
+	if h.process != nil {
+		err = errors.Join(err, h.process.close())
 	}
-	return h.process.close()
+	return err
 }
 
 // wrap adds what was attempted, and how the process died if it did.
@@ -172,11 +184,7 @@ func (h *Handle) askSoon(ctx context.Context, method, path string, value any) er
 
 // ask does one control request and decodes its answer into value.
 func (h *Handle) ask(ctx context.Context, method, path string, value any) error {
-	request, err := http.NewRequestWithContext(ctx, method, h.base+controlPath+path, nil)
-	if err != nil {
-		return err
-	}
-	response, err := h.client.Do(request)
+	response, err := h.send(ctx, method, path)
 	if err != nil {
 		return unreachable(ctx, err)
 	}
@@ -185,16 +193,35 @@ func (h *Handle) ask(ctx context.Context, method, path string, value any) error 
 	if err != nil {
 		return unreachable(ctx, err)
 	}
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%w: status %d: %.200q", ErrRefused, response.StatusCode, strings.TrimSpace(string(text)))
-	}
-	if value == nil {
-		return nil
+	if err := refusal(response.StatusCode, text); err != nil || value == nil {
+		return err
 	}
 	if err := json.Unmarshal(text, value); err != nil {
 		return fmt.Errorf("%w: answer %.60q: %w", ErrNotOrigin, text, err)
 	}
 	return nil
+}
+
+func (h *Handle) send(ctx context.Context, method, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, h.base+controlPath+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set(tokenHeader, h.token)
+	return h.client.Do(request)
+}
+
+// refusal is what an answer other than 2xx means.
+func refusal(status int, text []byte) error {
+	switch {
+	case status/100 == 2:
+		return nil
+	case status == http.StatusConflict:
+		return ErrBusy
+	case status == http.StatusGone:
+		return fmt.Errorf("%w: the connection by which this weft had claimed it has ended", ErrUnreachable)
+	}
+	return fmt.Errorf("%w: status %d: %.200q", ErrRefused, status, strings.TrimSpace(string(text)))
 }
 
 // unreachable tells an origin that does not answer from a caller who does not

@@ -12,10 +12,14 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be an origin's process, as weft's own binary.
+// TestMain lets the test binary be an origin's process, as weft's own binary, and
+// a client's.
 func TestMain(m *testing.M) {
 	if IsChild(os.Args) {
 		os.Exit(RunChild(os.Args))
+	}
+	if url := os.Getenv(clientEnv); url != "" {
+		os.Exit(runClient(url))
 	}
 	os.Exit(m.Run())
 }

@@ -23,6 +23,7 @@ type server struct {
 	town     *regexp.Regexp
 	identity Identity
 	control  *http.ServeMux
+	claim    *claim
 
 	trial        atomic.Pointer[trial]
 	acceptErrors atomic.Int64
@@ -81,7 +82,7 @@ func (s *server) serve(ctx context.Context, tcp *net.TCPListener) error {
 
 func newServer(cfg Config) *server {
 	s := &server{
-		cfg: cfg, cache: newCache(cfg.PageBytes), pace: newPacer(cfg.Rate),
+		cfg: cfg, cache: newCache(cfg.PageBytes), pace: newPacer(cfg.Rate), claim: newClaim(),
 		town:     regexp.MustCompile(`^[A-Za-z][A-Za-z-]{0,31}$`),
 		identity: identityOf(cfg),
 	}
