@@ -48,7 +48,8 @@ func toOrigin(t *testing.T) http.Handler {
 		}
 	}()
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: (<-listens).String()})
-	proxy.ErrorLog = log.New(io.Discard, "", 0) // of a wait for the hold that was given up
+	proxy.Transport = &http.Transport{DisableKeepAlives: true} // a connection that was weft's is none of a child
+	proxy.ErrorLog = log.New(io.Discard, "", 0)                // of a wait for the hold that was given up
 	return proxy
 }
 

@@ -25,6 +25,7 @@ type running struct {
 	watch    *collector.Watch
 	child    *workload.Process
 	workNS   int64                         // the child's own account of its CPU time
+	stats    origin.Stats                  // the origin's account
 	held     workload.Heap                 // if it was held
 	end      workload.Heap                 //
 	profiles []goProfile                   // of a Go child, beside its heap
@@ -49,6 +50,9 @@ func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*record
 	}
 	if err == nil {
 		err = r.workFailure()
+	}
+	if err == nil {
+		err = r.othersFailure()
 	}
 	if err == nil && planned.Kind == workload.Profiled {
 		err = r.addProfile()
@@ -205,9 +209,9 @@ func (r *running) finish(ctx, life context.Context, failed error) (err error) {
 		r.end, heapErr = r.child.Heap(life)
 		err = errors.Join(err, asked, heapErr)
 	}
-	stats, statsErr := r.c.origin.Stats(ctx)
-	if statsErr == nil {
-		r.addOrigin(stats)
+	var statsErr error
+	if r.stats, statsErr = r.c.origin.Stats(ctx); statsErr == nil {
+		r.addOrigin(r.stats)
 	}
 	r.addGoMemory()
 	err = errors.Join(err, statsErr, r.child.Release())
@@ -247,6 +251,11 @@ func (r *running) addOrigin(stats origin.Stats) {
 			Cause: "origin_connections", Count: stats.Dropped, Detail: "the origin does not list them; its totals are complete",
 		})
 	}
+	if !stats.Settled {
+		r.trial.Lost = append(r.trial.Lost, recording.Loss{
+			Cause: "origin_unsettled", Count: 1, Detail: "the origin had not counted the end of each answer when it was asked, and not whether others asked it",
+		})
+	}
 	if stats.Missing != "" {
 		r.trial.Missing = append(r.trial.Missing, recording.Missing{Probe: "origin: run delay", Reason: stats.Missing})
 	}
@@ -264,8 +273,28 @@ func (r *running) workFailure() error {
 	return fmt.Errorf("%w: %d of %d", errRequests, failed, r.planned.Requests)
 }
 
+// othersFailure is a trial in which the origin did not answer the child's pages and nothing else: what it counted is not
+// the child's, and whose time was taken nobody knows. Every page was fetched, so each has one answer; a request that was
+// sent once more, because its connection had ended, had none before.
+func (r *running) othersFailure() error {
+	if !r.stats.Settled {
+		return nil // the loss says so
+	}
+	pages, answered := int64(r.trial.Work.Units), r.stats.Responses+r.stats.InFlight
+	switch {
+	case r.stats.Strangers > 0:
+		return fmt.Errorf("%w: it answered others %d times, on connections from before the trial: let nothing else use it", errOthers, r.stats.Strangers)
+	case answered > pages:
+		return fmt.Errorf("%w: it answered %d requests, %d of them the trial's: let nothing else use it", errOthers, answered, pages)
+	case answered < pages:
+		return fmt.Errorf("%w: it answered %d requests, and the trial has %d pages: reach it directly", errOthers, answered, pages)
+	}
+	return nil
+}
+
 var (
 	errRequests = errors.New("failed requests")
+	errOthers   = errors.New("the origin's requests are not the trial's")
 	errTimeout  = errors.New("no end") // of the child, within the timeout
 )
 
@@ -281,6 +310,7 @@ var failureCauses = []struct {
 	{workload.ErrProtocol, "protocol"},
 	{workload.ErrDied, "died"},
 	{errNotHeld, "not held"},
+	{errOthers, "other requests"},
 	{origin.ErrExpired, "hold expired"},
 	{origin.ErrUnreachable, "origin"},
 	{origin.ErrBusy, "origin"},

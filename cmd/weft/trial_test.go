@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"testing"
@@ -67,6 +68,7 @@ func TestFailureCause(t *testing.T) {
 		{origin.ErrBusy, "origin"},
 		{workload.ErrDied, "died"},
 		{errNotHeld, "not held"},
+		{fmt.Errorf("%w: 1", errOthers), "other requests"},
 		{origin.ErrExpired, "hold expired"},
 		{recording.ErrExists, "other"},
 	}
@@ -106,5 +108,56 @@ func TestInterruptBeforeTheFirstTrial(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("a directory is left")
+	}
+}
+
+// Who else asks the origin during a trial, on a connection of before it or on a new one, is found by its count.
+func TestOthersAskTheOrigin(t *testing.T) {
+	c := readyToCompare(t, "-n", "5", "-c", "5", "-m", "go-goroutines", "--latency", "200ms")
+	old := &http.Client{Transport: &http.Transport{}}
+	defer old.CloseIdleConnections()
+	ask := func(client *http.Client) {
+		response, err := client.Get(c.origin.URL() + "/favicon.ico")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	}
+	ask(old)
+	for _, test := range []struct {
+		client *http.Client // nil: nobody else
+		want   string
+	}{
+		{old, "answered others 1 times, on connections from before"},
+		{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, "answered 6 requests, 5 of them"},
+		{nil, ""},
+	} {
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			for s, err := c.origin.Stats(t.Context()); test.client != nil && err == nil; s, err = c.origin.Stats(t.Context()) {
+				if s.InFlight == 5 {
+					ask(test.client)
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		}()
+		trial, err := c.trial(t.Context(), workload.Trial{
+			Number: 1, Model: "go-goroutines", Kind: workload.Measured, Concurrency: 5, Requests: 5,
+		})
+		<-asked
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("nobody else asked: %v", err)
+			}
+			continue
+		}
+		if trial.Failure == nil || trial.Failure.Cause != "other requests" {
+			t.Fatalf("failure %+v, want other requests", trial.Failure)
+		}
+		contains(t, "the failure", trial.Failure.Error, test.want)
 	}
 }

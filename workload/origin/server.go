@@ -110,11 +110,24 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	t := s.now()
 	if t != c.trial || c.control.Load() {
-		t.stranger()
-		t = &trial{hold: newHold(0), status: make(map[int]int64)} // counts for nobody
+		s.serveStranger(c, w, r, t)
+		return
 	}
 	flight := t.arrive(c)
 	flight.leaveAfter(c, w, s.answer(r, t))
+}
+
+// serveStranger answers a request that is not of the trial t. It is counted
+// once it has an answer: a child of the trial before that was killed may have
+// left some that nobody waits for, and that cost nothing.
+func (s *server) serveStranger(c *conn, w http.ResponseWriter, r *http.Request, t *trial) {
+	nobodys := &trial{hold: newHold(0), status: make(map[int]int64)}
+	flight := nobodys.arrive(c)
+	a := s.answer(r, nobodys)
+	if !a.gone {
+		t.stranger()
+	}
+	flight.leaveAfter(c, w, a)
 }
 
 // answer is what a request gets.

@@ -27,7 +27,7 @@ type Stats struct {
 	Status       map[string]int64 `json:"status"`         // responses by status code
 	InFlight     int64            `json:"in_flight"`      // now
 	InFlightPeak int64            `json:"in_flight_peak"` //
-	Strangers    int64            `json:"strangers"`      // requests on connections from before the trial, in no other count
+	Strangers    int64            `json:"strangers"`      // answered on connections from before the trial, in no other count
 	AcceptErrors int64            `json:"accept_errors"`  // since the origin started
 	Settled      bool             `json:"settled"`        // every answered request is in the counts
 	CPUNS        int64            `json:"cpu_ns"`         // of the origin's process
