@@ -23,7 +23,7 @@ func TestHeap(t *testing.T) {
 				needModel(t, m)
 			}
 			concurrency := m.Concurrency(23)
-			if err := h.Begin(ctx, concurrency); err != nil {
+			if err := h.Begin(ctx, 0, concurrency); err != nil {
 				t.Fatal(err)
 			}
 			p := startModel(t, ctx, m.Name, Config{URL: h.URL(), Requests: 29, Concurrency: concurrency, KeepAlive: true, Profile: true})

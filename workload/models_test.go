@@ -21,7 +21,7 @@ func TestModels(t *testing.T) {
 		for _, keep := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/keepalive=%v", m.Name, keep), func(t *testing.T) {
 				ctx := within(t, 20*time.Second)
-				if err := h.Begin(ctx, 0); err != nil {
+				if err := h.Begin(ctx, 0, 0); err != nil {
 					t.Fatal(err)
 				}
 				concurrency := m.Concurrency(7)
@@ -61,7 +61,7 @@ func TestOwnConcurrency(t *testing.T) {
 	for name, want := range map[string]int64{"py-threads.own": threads, "py-gevent.own": 109, "py-asyncio.own": 100} {
 		t.Run(name, func(t *testing.T) {
 			ctx := within(t, 20*time.Second)
-			if err := h.Begin(ctx, 109); err != nil { // gives up when no more come
+			if err := h.Begin(ctx, 0, 109); err != nil { // gives up when no more come
 				t.Fatal(err)
 			}
 			p := startModel(t, ctx, name, Config{URL: h.URL(), Requests: 109, Concurrency: 7, KeepAlive: true, Own: true})
@@ -112,7 +112,7 @@ func TestThreadsWhenHeld(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			ctx := within(t, 20*time.Second)
 			concurrency := m.Concurrency(23)
-			if err := h.Begin(ctx, concurrency); err != nil {
+			if err := h.Begin(ctx, 0, concurrency); err != nil {
 				t.Fatal(err)
 			}
 			p := startModel(t, ctx, m.Name, Config{URL: h.URL(), Requests: 23, Concurrency: concurrency, KeepAlive: true})

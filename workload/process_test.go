@@ -296,7 +296,7 @@ func TestOrphanEnds(t *testing.T) {
 			if c.where == "in profiled work" {
 				hold = 1
 			}
-			if err := h.Begin(ctx, hold); err != nil {
+			if err := h.Begin(ctx, 0, hold); err != nil {
 				t.Fatal(err)
 			}
 			p := startModel(t, ctx, "go-goroutines", Config{URL: h.URL(), Requests: 3, Concurrency: 1, Profile: c.profile})

@@ -96,7 +96,7 @@ func unwatched(ctx context.Context, c *comparison, trial workload.Trial) (spent,
 	if err != nil {
 		return spent{}, err
 	}
-	if err := c.origin.Begin(ctx, 0); err != nil {
+	if err := c.origin.Begin(ctx, 0, 0); err != nil {
 		return spent{}, err
 	}
 	cfg := c.options.plan.Config(trial, c.origin.URL(), workload.DefaultTimeout)

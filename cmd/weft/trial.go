@@ -70,7 +70,7 @@ func (r *running) start(ctx, life context.Context, end context.CancelCauseFunc) 
 	if err != nil {
 		return err
 	}
-	if err := r.c.origin.Begin(ctx, r.planned.Hold); err != nil {
+	if err := r.c.origin.Begin(ctx, r.planned.Requests, r.planned.Hold); err != nil {
 		return err
 	}
 	cfg := r.c.options.plan.Config(r.planned, r.c.origin.URL(), workload.DefaultTimeout)

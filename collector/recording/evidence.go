@@ -133,11 +133,11 @@ type Snapshot struct {
 
 // Origin is the origin's own account of the trial.
 type Origin struct {
-	Requests     int64              `json:"requests"`       // requests answered, count
+	Requests     int64              `json:"requests"`       // requests that came, count
 	PeakInFlight int64              `json:"peak_in_flight"` // requests at once, body included, count
 	Connections  []OriginConnection `json:"connections"`    // in the order of their opening
-	CPUNS        int64              `json:"cpu_ns"`         // CPU of the origin's process, a duration
-	RunDelayNS   int64              `json:"run_delay_ns"`   // its wait for a CPU, a duration
+	CPUNS        int64              `json:"cpu_ns"`         // CPU of the origin's process from the first request to the last answer, a duration
+	RunDelayNS   int64              `json:"run_delay_ns"`   // wait of its threads for a CPU in that time, a duration
 }
 
 // OriginConnection is one connection as the origin saw it, headers included.
@@ -145,7 +145,7 @@ type OriginConnection struct {
 	Port     int   `json:"port"`      // the client's port
 	InBytes  int64 `json:"in_bytes"`  // read from the client, bytes
 	OutBytes int64 `json:"out_bytes"` // written to the client, bytes
-	Requests int64 `json:"requests"`  // requests answered on it, count
+	Requests int64 `json:"requests"`  // requests that came on it, count
 }
 
 // Heap says how a heap profile was taken.

@@ -36,7 +36,7 @@ func TestOneClient(t *testing.T) {
 	stranger := &Handle{base: h.base, client: h.client, token: "another"}
 	_, heldErr := stranger.Held(t.Context())
 	_, statsErr := stranger.Stats(t.Context())
-	for _, err := range []error{stranger.Begin(t.Context(), 0), heldErr, stranger.Release(t.Context()), statsErr} {
+	for _, err := range []error{stranger.Begin(t.Context(), 0, 0), heldErr, stranger.Release(t.Context()), statsErr} {
 		if !errors.Is(err, ErrBusy) {
 			t.Errorf("without the claim: %v", err)
 		}
@@ -47,7 +47,7 @@ func TestOneClient(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Begin(t.Context(), 0); !errors.Is(err, ErrUnreachable) {
+	if err := h.Begin(t.Context(), 0, 0); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("after the claim: %v", err)
 	}
 	next, err := Connect(within(t, 10*time.Second), h.URL())

@@ -1,7 +1,11 @@
 package origin
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -39,18 +43,25 @@ func (s *server) stats(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *server) begin(w http.ResponseWriter, r *http.Request) {
-	hold := 0
-	if text := r.URL.Query().Get("hold"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > maxHold {
-			http.Error(w, "hold: want 0 to "+strconv.Itoa(maxHold), http.StatusBadRequest)
-			return
-		}
-		hold = n
+	hold, holdErr := count(r, "hold", maxHold)
+	requests, requestsErr := count(r, "requests", math.MaxInt32)
+	if err := errors.Join(holdErr, requestsErr); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	before := s.trial.Swap(newTrial(hold))
+	before := s.trial.Swap(newTrial(hold, requests))
 	before.hold.release()
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// count is a number of the query, 0 if it is not there.
+func count(r *http.Request, name string, most int) (int, error) {
+	text := cmp.Or(r.URL.Query().Get(name), "0")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > most {
+		return 0, fmt.Errorf("%s: want 0 to %d", name, most)
+	}
+	return n, nil
 }
 
 func (s *server) held(w http.ResponseWriter, r *http.Request) {

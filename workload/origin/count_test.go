@@ -169,7 +169,7 @@ func TestStrangers(t *testing.T) {
 // TestConnectionListIsBounded with a list that is nearly full, since 100,000
 // connections would take too long.
 func TestConnectionListIsBounded(t *testing.T) {
-	tr := newTrial(0)
+	tr := newTrial(0, 0)
 	tr.conns = make([]*conn, maxConnections-2)
 	for i := range tr.conns {
 		tr.conns[i] = &conn{trial: tr}

@@ -12,8 +12,9 @@
 //	GET  /.weft/origin           who is there: Identity as JSON
 //	POST /.weft/claim            the origin is this client's until the connection
 //	                             ends: the answer is a header, and no end
-//	POST /.weft/trial?hold=N     a trial begins: all counts are zero, and if
-//	                             N > 0 nobody is answered until N requests wait
+//	POST /.weft/trial?requests=M&hold=N
+//	                             a trial of M requests begins: all counts are zero,
+//	                             and if N > 0 nobody is answered until N requests wait
 //	GET  /.weft/held             answers {"waiting": n} once n requests are held
 //	POST /.weft/release          the held requests are answered
 //	GET  /.weft/stats            the counts since the trial began: Stats as JSON

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -115,10 +114,12 @@ func (h *Handle) PID() int {
 }
 
 // Begin begins a trial: all counts are zero, connections that are open now are
-// strangers to it. If hold is more than 0, nobody is answered until so many
+// strangers to it. The origin's account of its CPU time ends with the answer to
+// the last of the requests, or where that is 0 with the call of Stats. If hold is more than 0, nobody is answered until so many
 // requests wait, or none has come for two seconds.
-func (h *Handle) Begin(ctx context.Context, hold int) error {
-	return h.wrap("begin trial", h.askSoon(ctx, http.MethodPost, "trial?hold="+strconv.Itoa(hold), nil))
+func (h *Handle) Begin(ctx context.Context, requests, hold int) error {
+	query := fmt.Sprintf("trial?requests=%d&hold=%d", requests, hold)
+	return h.wrap("begin trial", h.askSoon(ctx, http.MethodPost, query, nil))
 }
 
 // Held waits until the requests of a trial with a hold are held, and returns

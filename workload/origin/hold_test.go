@@ -89,7 +89,7 @@ func TestNoHold(t *testing.T) {
 	if _, err := h.Held(within(t, 10*time.Second)); !errors.Is(err, ErrRefused) {
 		t.Errorf("held without a hold: %v", err)
 	}
-	if err := h.Begin(within(t, 10*time.Second), -1); !errors.Is(err, ErrRefused) {
+	if err := h.Begin(within(t, 10*time.Second), 0, -1); !errors.Is(err, ErrRefused) {
 		t.Errorf("hold of -1: %v", err)
 	}
 }

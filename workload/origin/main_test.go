@@ -57,7 +57,7 @@ func serve(t testing.TB, change func(*Config)) *Handle {
 
 func begin(t testing.TB, h *Handle, hold int) {
 	t.Helper()
-	if err := h.Begin(within(t, 10*time.Second), hold); err != nil {
+	if err := h.Begin(within(t, 10*time.Second), 0, hold); err != nil {
 		t.Fatal(err)
 	}
 }

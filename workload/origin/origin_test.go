@@ -171,7 +171,7 @@ func TestSpawn(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := h.Begin(ctx, 0); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "process ended") {
+	if err := h.Begin(ctx, 0, 0); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "process ended") {
 		t.Errorf("after its end: %v", err)
 	}
 	if err := unix.Kill(h.PID(), 0); err != unix.ESRCH {

@@ -87,7 +87,7 @@ func newServer(cfg Config) *server {
 		identity: identityOf(cfg),
 	}
 	s.control = s.controls()
-	s.trial.Store(newTrial(0))
+	s.trial.Store(newTrial(0, 0))
 	return s
 }
 
@@ -113,17 +113,20 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveStranger(c, w, r, t)
 		return
 	}
+	came := time.Now()
 	flight := t.arrive(c)
-	flight.leaveAfter(c, w, s.answer(r, t))
+	flight.leaveAfter(c, w, s.answer(r, t, came))
 }
 
 // serveStranger answers a request that is not of the trial t. It is counted
 // once it has an answer: a child of the trial before that was killed may have
 // left some that nobody waits for, and that cost nothing.
 func (s *server) serveStranger(c *conn, w http.ResponseWriter, r *http.Request, t *trial) {
-	nobodys := &trial{hold: newHold(0), status: make(map[int]int64)}
+	nobodys := newTrial(0, 0)
+	nobodys.first = new(account) // it has none
+	came := time.Now()
 	flight := nobodys.arrive(c)
-	a := s.answer(r, nobodys)
+	a := s.answer(r, nobodys, came)
 	if !a.gone {
 		t.stranger()
 	}
@@ -138,8 +141,9 @@ type answer struct {
 	head   bool // HEAD: the body is not sent
 }
 
-// answer finds the page and waits as long as the request has to.
-func (s *server) answer(r *http.Request, t *trial) answer {
+// answer finds the page and waits as long as the request has to, which came at
+// the given time.
+func (s *server) answer(r *http.Request, t *trial, came time.Time) answer {
 	head := r.Method == http.MethodHead
 	if r.Method != http.MethodGet && !head {
 		return answer{status: http.StatusMethodNotAllowed, body: []byte("GET or HEAD\n")}
@@ -155,7 +159,7 @@ func (s *server) answer(r *http.Request, t *trial) answer {
 			body: []byte("ask for /prices?from=TOWN&to=TOWN&date=YYYY-MM-DD\n"),
 		}
 	}
-	if err := s.wait(r.Context(), t, q); err != nil {
+	if err := s.wait(r.Context(), t, q, came); err != nil {
 		return answer{gone: true}
 	}
 	return answer{status: http.StatusOK, body: s.cache.page(q), head: head}
@@ -168,9 +172,9 @@ func (s *server) isQuestion(q question) bool {
 
 // wait holds the request, lets its latency pass since it came, and finds it a
 // place in the pace of answers.
-func (s *server) wait(ctx context.Context, t *trial, q question) error {
+func (s *server) wait(ctx context.Context, t *trial, q question, came time.Time) error {
 	t.hold.arrive()
-	late := sleep(ctx, s.cfg.latency(q))
+	late := sleep(ctx, time.Until(came.Add(s.cfg.latency(q))))
 	held := t.hold.wait(ctx)
 	if err := errors.Join(late, held); err != nil {
 		return err

@@ -1,18 +1,11 @@
 package origin
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
+	"cmp"
 	"maps"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Stats is what the origin counted since the trial began. A request is counted
@@ -30,8 +23,8 @@ type Stats struct {
 	Strangers    int64            `json:"strangers"`      // answered on connections from before the trial, in no other count
 	AcceptErrors int64            `json:"accept_errors"`  // since the origin started
 	Settled      bool             `json:"settled"`        // every answered request is in the counts
-	CPUNS        int64            `json:"cpu_ns"`         // of the origin's process
-	RunDelayNS   int64            `json:"run_delay_ns"`   // its threads were ready and not run
+	CPUNS        int64            `json:"cpu_ns"`         // of the origin's process, from the first request to the last answer
+	RunDelayNS   int64            `json:"run_delay_ns"`   // its threads were ready and not run, in that time
 	Missing      string           `json:"missing"`        // why RunDelayNS is not known, if it is not
 	Dropped      int64            `json:"dropped"`        // connections beyond the first 100,000
 	Connections  []Connection     `json:"connections"`    // in the order of their acceptance
@@ -51,12 +44,13 @@ const maxConnections = 100_000
 
 // trial holds the counts of one trial.
 type trial struct {
-	hold     *hold
-	began    time.Time
-	cpu      int64 // process CPU time at its begin, ns
-	runDelay int64 // likewise, ns
+	hold  *hold
+	want  int64 // requests that it has; 0 if nobody knows
+	began time.Time
 
 	mu        sync.Mutex
+	first     *account // at the first request; nil before
+	last      *account // at the last answer of those wanted; nil before
 	conns     []*conn
 	dropped   int64
 	requests  int64
@@ -68,12 +62,8 @@ type trial struct {
 	strangers int64
 }
 
-func newTrial(held int) *trial {
-	delay, _ := runDelayNS(procSelf) // told again, with its error, by stats
-	return &trial{
-		hold: newHold(held), began: time.Now(), cpu: cpuNS(), runDelay: delay,
-		status: make(map[int]int64),
-	}
+func newTrial(held, want int) *trial {
+	return &trial{hold: newHold(held), want: int64(want), began: time.Now(), status: make(map[int]int64)}
 }
 
 func (t *trial) accepted(c *conn) {
@@ -96,15 +86,28 @@ func (t *trial) isControl(c *conn) {
 	}
 }
 
-// arrive counts a request whose header was read.
+// arrive counts a request whose header was read. The first one's time has the
+// reading of the account in it, which its latency has room for.
 func (t *trial) arrive(c *conn) *response {
 	c.requests.Add(1)
 	t.mu.Lock()
 	t.requests++
 	t.serving++
+	first := t.requests == 1 && t.first == nil
 	t.mu.Unlock()
 	t.flight(+1)
+	if first {
+		t.note(&t.first)
+	}
 	return &response{trial: t}
+}
+
+// note reads the account while nobody waits for the counts.
+func (t *trial) note(where **account) {
+	a := readAccount()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*where = a
 }
 
 func (t *trial) flight(change int64) {
@@ -118,13 +121,24 @@ func (t *trial) flight(change int64) {
 // out.
 func (t *trial) finish(r *response, status int) {
 	r.leave()
+	if t.answered(status) {
+		t.note(&t.last)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.serving--
-	if status != 0 {
-		t.responses++
-		t.status[status]++
+	t.serving-- // which settle waits for
+}
+
+// answered counts an answer and reports whether it is the trial's last.
+func (t *trial) answered(status int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if status == 0 {
+		return false
 	}
+	t.responses++
+	t.status[status]++
+	return t.responses == t.want
 }
 
 func (t *trial) stranger() {
@@ -152,19 +166,17 @@ func (t *trial) settle() bool {
 
 func (t *trial) stats() Stats {
 	settled := t.settle()
-	cpu := cpuNS() - t.cpu
-	delay, err := runDelayNS(procSelf)
+	now := readAccount()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := Stats{
 		Duration: time.Since(t.began), Settled: settled,
 		Requests: t.requests, Responses: t.responses, Status: make(map[string]int64),
 		InFlight: t.inFlight, InFlightPeak: t.peak, Strangers: t.strangers,
-		CPUNS: cpu, RunDelayNS: max(0, delay-t.runDelay),
 		Dropped: t.dropped, Connections: []Connection{},
 	}
-	if err != nil {
-		s.Missing = err.Error()
+	if t.first != nil { // else there was no request
+		s.accountSince(t.first, cmp.Or(t.last, now))
 	}
 	for code, n := range maps.All(t.status) {
 		s.Status[strconv.Itoa(code)] = n
@@ -177,46 +189,4 @@ func (t *trial) stats() Stats {
 		}
 	}
 	return s
-}
-
-func cpuNS() int64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
-		return 0 // every Linux has this clock
-	}
-	return ts.Nano()
-}
-
-// procSelf is where a process finds itself in proc(5).
-const procSelf = "/proc/self"
-
-// runDelayNS sums over the threads that live now the time each was ready to
-// run and did not: the second number of task/*/schedstat, in nanoseconds
-// (Documentation/scheduler/sched-stats.rst). A thread that has ended is no
-// longer in it.
-func runDelayNS(self string) (int64, error) {
-	files, err := filepath.Glob(filepath.Join(self, "task", "*", "schedstat"))
-	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("run delay: no schedstat under %s: the kernel is built without CONFIG_SCHED_INFO", self)
-	}
-	var sum int64
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			continue // ended meanwhile
-		}
-		if err != nil {
-			return 0, fmt.Errorf("run delay: %w", err)
-		}
-		fields := strings.Fields(string(text))
-		if len(fields) < 2 {
-			return 0, fmt.Errorf("run delay: %s: %q", file, text)
-		}
-		n, err := strconv.ParseInt(fields[1], 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("run delay: %s: %w", file, err)
-		}
-		sum += n
-	}
-	return sum, nil
 }
