@@ -51,7 +51,8 @@ func finders() []finder {
 			"CPU time is counted in ticks of %s: where the windows are shorter than %d of them in the mean, nothing is said of it.",
 			formatLimit(mostSteal), formatLimit(mostOthers), formatLimit(mostStall), formatPlain(tick), windowTicks), findHostBusy},
 		{"server-bound", fmt.Sprintf("a model came to %s of the origin's set pages a second; or workload and origin on one machine took %s of its CPU time, a third of that or more the origin; "+
-			"or the origin's threads waited for a CPU, for each request, %s of the time that a reply was awaited.", formatLimit(mostOfRate), formatLimit(fullMachine), formatLimit(mostDelay)), findServerBound},
+			"or the origin's threads waited for a CPU, for each of %d requests or more, %s of the time that a reply was awaited, and no longer than it.",
+			formatLimit(mostOfRate), formatLimit(fullMachine), leastDelayed, formatLimit(mostDelay)), findServerBound},
 		{"concurrency-not-reached", "the median peak in flight is below what was asked for.", findNotReached},
 		{"held-not-reached", "with its answers held, a model that otherwise reached what was asked for did not.", findNotHeld},
 		{"held-too-few", fmt.Sprintf("the held trials of a model differ by fewer than %d tasks: it has no figures of a held task.", recording.LeastHeldTasks), findFewHeld},

@@ -126,6 +126,12 @@ func TestFindServerBound(t *testing.T) {
 		}, []Finding{{Severity: Warning, Model: "go-threads", Text: text,
 			Evidence: "go-threads: the origin's threads waited 6.00 ms a request for a CPU, a reply was awaited for 21.0 ms",
 			Advice:   "Give the origin's machine more CPU, start the origin with a greater --latency, or lower -c."}}},
+		{"late for longer than a reply was awaited", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 22 * ms })
+		}, nil},
+		{"late with few requests", func(r *recording.Recording) {
+			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.Requests, t.Origin.RunDelayNS = 1, 6*ms })
+		}, nil},
 		{"a little late", func(r *recording.Recording) {
 			ofMeasured(r, "go-threads", func(t *recording.Trial) { t.Origin.RunDelayNS = t.Origin.Requests * 4 * ms })
 		}, nil},

@@ -28,6 +28,9 @@ const (
 	// mostDelay is how much of the time that a reply is awaited may be the origin's wait for a CPU. The wait of a thread
 	// that serves several requests holds up all of them and counts once: the true share is greater.
 	mostDelay = 0.25
+	// leastDelayed is how many requests have to be there to tell what one of them waited for: the origin's threads wait
+	// for more than requests, and of a few that may be most.
+	leastDelayed = 20
 	// mostOfRate is how near to the origin's limit a model's pages a second come.
 	mostOfRate = 0.95
 )
@@ -199,7 +202,8 @@ func onFullMachine(run *recording.Run, trials []*recording.Trial) string {
 		formatShare(both/float64(host.capacity)), formatShare(float64(host.origin)/both))
 }
 
-// lateForCPU says that answers came late because the origin waited for a CPU.
+// lateForCPU says that answers came late because the origin waited for a CPU. Where its threads waited longer than the
+// replies were awaited, several waited for one request, or for none: what the answers had of it cannot be told.
 func lateForCPU(trials []*recording.Trial) string {
 	var delay, requests, awaited, replies int64
 	for _, t := range trials {
@@ -208,11 +212,11 @@ func lateForCPU(trials []*recording.Trial) string {
 		awaited += t.Sockets.Awaiting.SumNS
 		replies += t.Sockets.Awaiting.Replies
 	}
-	if requests <= 0 || replies <= 0 {
+	if requests < leastDelayed || replies <= 0 {
 		return ""
 	}
 	late, reply := float64(delay)/float64(requests), float64(awaited)/float64(replies)
-	if late < mostDelay*reply {
+	if late < mostDelay*reply || late > reply {
 		return ""
 	}
 	return fmt.Sprintf("the origin's threads waited %s a request for a CPU, a reply was awaited for %s", formatDuration(late), formatDuration(reply))

@@ -101,10 +101,10 @@ func socketMetrics() []Metric {
 func originMetrics() []Metric {
 	return []Metric{
 		{Name: "origin-cpu-ns/unit", Column: "ORIGIN CPU/REQ", Unit: unitNS, Better: neither, Kind: recording.Measured,
-			Definition: "CPU time of the origin's process over the finished units, by its own account. On one machine it takes CPU time from the model.",
+			Definition: "CPU time of the origin's process from the trial's first request to its last answer, over the finished units, by its own account. On one machine it takes CPU time from the model.",
 			Value:      perUnit(func(t *recording.Trial) (int64, bool) { return originOf(t).CPUNS, originOf(t).CPUNS > 0 })},
 		{Name: "origin-delay-ns/unit", Column: "ORIGIN DELAY/REQ", Unit: unitNS, Better: neither, Kind: recording.Measured,
-			Definition: "Time that the origin's threads were ready and waited for a CPU, over the finished units, from /proc/self/task/TID/schedstat of the origin: answers came late by about so much.",
+			Definition: "Time that the origin's threads were ready and waited for a CPU from the trial's first request to its last answer, over the finished units, from /proc/self/task/TID/schedstat of the origin: answers came late by about so much. It is thread time: several threads can wait for one answer at once, and one hold up several answers.",
 			Value:      perUnit(func(t *recording.Trial) (int64, bool) { return originOf(t).RunDelayNS, originOf(t).RunDelayNS > 0 })},
 	}
 }
