@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,30 +49,58 @@ const procSelf = "/proc/self"
 // runDelayNS sums over the threads that live now the time each was ready to
 // run and did not: the second number of task/*/schedstat, in nanoseconds
 // (Documentation/scheduler/sched-stats.rst). A thread that has ended is no
-// longer in it.
-func runDelayNS(self string) (int64, error) {
-	files, err := filepath.Glob(filepath.Join(self, "task", "*", "schedstat"))
-	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("run delay: no schedstat under %s: the kernel is built without CONFIG_SCHED_INFO", self)
+// longer in it. It is read by bare system calls, in a tenth of the time that
+// package os takes: this is in a trial's time.
+func runDelayNS(self string) (_ int64, err error) {
+	path := filepath.Join(self, "task")
+	tasks, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("run delay: %w", err)
+	}
+	defer func() { err = errors.Join(err, tasks.Close()) }()
+	threads, err := tasks.Readdirnames(-1)
+	if err != nil {
+		return 0, fmt.Errorf("run delay: %w", err)
 	}
 	var sum int64
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+	read := 0
+	for _, thread := range threads {
+		text, err := readAt(int(tasks.Fd()), thread+"/schedstat")
+		if err == unix.ENOENT || err == unix.ESRCH {
 			continue // ended meanwhile
 		}
+		var delay int64
+		if err == nil {
+			delay, err = parseDelay(text)
+		}
 		if err != nil {
-			return 0, fmt.Errorf("run delay: %w", err)
+			return 0, fmt.Errorf("run delay: %s of %s: %w", thread, path, err)
 		}
-		fields := strings.Fields(string(text))
-		if len(fields) < 2 {
-			return 0, fmt.Errorf("run delay: %s: %q", file, text)
-		}
-		n, err := strconv.ParseInt(fields[1], 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("run delay: %s: %w", file, err)
-		}
-		sum += n
+		sum += delay
+		read++
+	}
+	if read == 0 {
+		return 0, fmt.Errorf("run delay: no schedstat under %s: the kernel is built without CONFIG_SCHED_INFO", self)
 	}
 	return sum, nil
+}
+
+// readAt reads a file of a few numbers below a directory.
+func readAt(dir int, name string) (string, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd) // of a file that was only read
+	text := make([]byte, 96)
+	n, err := unix.Read(fd, text)
+	return string(text[:max(0, n)]), err
+}
+
+func parseDelay(schedstat string) (int64, error) {
+	fields := strings.Fields(schedstat)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("schedstat %q", schedstat)
+	}
+	return strconv.ParseInt(fields[1], 10, 64)
 }

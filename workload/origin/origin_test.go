@@ -134,8 +134,14 @@ func TestRunDelay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := runDelayNS(self); err == nil || !strings.Contains(err.Error(), "CONFIG_SCHED_INFO") {
+	if _, err := runDelayNS(self); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nothing to read: %v", err)
+	}
+	if err := os.MkdirAll(filepath.Join(self, "task", "3"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runDelayNS(self); err == nil || !strings.Contains(err.Error(), "CONFIG_SCHED_INFO") {
+		t.Errorf("a thread without it: %v", err)
 	}
 	write("1", "100 23 3\n")
 	write("2", "200 17 5\n")
