@@ -23,7 +23,7 @@ func (w *Watch) collect() error {
 	return errors.Join(
 		w.collectThreads(all.threads), w.collectSched(all.threads), w.collectSockets(all), w.collectCurves(),
 		w.collectMemory(),
-		w.collectStacks(all.threads), w.collectLosses(),
+		w.collectStacks(all.threads), w.collectLosses(all.losses),
 	)
 }
 
@@ -218,12 +218,18 @@ func (w *Watch) collectCosts() error {
 	return nil
 }
 
-func (w *Watch) collectLosses() error {
+// listLosses are those of threads and connections that are in no list.
+var listLosses = []string{bpf.LossOfThreadsInRing, bpf.LossOfConnections, bpf.LossOfConnectionsInRing}
+
+// collectLosses says what was lost: of the lists what was when they were read.
+func (w *Watch) collectLosses(listed []bpf.Loss) error {
 	losses, err := w.c.probes.Losses()
 	if err != nil {
 		return err
 	}
-	for _, l := range losses {
+	ofList := func(l bpf.Loss) bool { return slices.Contains(listLosses, l.Cause) }
+	listed = slices.DeleteFunc(slices.Clone(listed), func(l bpf.Loss) bool { return !ofList(l) })
+	for _, l := range slices.Concat(listed, slices.DeleteFunc(losses, ofList)) {
 		w.trial.Lost = append(w.trial.Lost, recording.Loss{Cause: l.Cause, Count: int64(l.Count), Detail: l.Detail})
 	}
 	costs, err := w.c.probes.Costs()

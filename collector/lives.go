@@ -19,33 +19,28 @@ type seen struct {
 	unlisted    int64      // TCP connections that were opened and are in no list and in no loss
 	undrained   int64      // threads that ended, likewise
 	tcp         bpf.Totals // over all TCP connections, listed or not
+	losses      []bpf.Loss // beside the lists: who ends and is lost after it is in them
 }
 
 // lives gives all threads and connections so far, and stops the drain. Who lives is read first and the ring
-// after it: what ends in between is in both, the other way round it would be in neither.
+// after it: what ends in between is in both, the other way round it would be in neither. Threads whose end was lost in
+// between would be counted twice: then who lives is read again.
 func (w *Watch) lives() (seen, error) {
 	w.stopDrain()
-	live, err := w.c.probes.Live()
-	if err != nil {
-		return seen{}, err
-	}
-	var all seen
+	var (
+		all  seen
+		live []bpf.Thread
+		err  error
+	)
 	for range looks {
-		totals, totalsErr := w.c.probes.Totals(bpf.TransportTCP) // before the connections
-		open, err := w.c.probes.Connections()
-		w.drain()
-		all.tcp = totals.Plus(w.dropped)
-		if err := errors.Join(totalsErr, err, w.drainErr); err != nil {
+		before := lostBy(all.losses, bpf.LossOfThreadsInRing)
+		if live, err = w.c.probes.Live(); err != nil {
 			return seen{}, err
 		}
-		all.connections = union(w.closed, union(open, all.connections, cookie), cookie)
-		if all.unlisted, err = w.countUnlisted(all.connections); err != nil {
+		if err := w.look(&all); err != nil {
 			return seen{}, err
 		}
-		if all.undrained, err = w.countUndrained(); err != nil {
-			return seen{}, err
-		}
-		if all.unlisted <= 0 && all.undrained <= 0 {
+		if all.unlisted <= 0 && all.undrained <= 0 && lostBy(all.losses, bpf.LossOfThreadsInRing) == before {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -57,46 +52,53 @@ func (w *Watch) lives() (seen, error) {
 	return all, nil
 }
 
-// countUndrained is how many ends of threads have not come out of the ring and are in no loss: a record that is being
-// written holds back those behind it.
-func (w *Watch) countUndrained() (int64, error) {
-	gauge, err := w.c.probes.Gauge(bpf.GaugeThreads)
-	if err != nil {
-		return 0, err
+// look reads the connections, the ring and the losses, and counts who is in none of them.
+func (w *Watch) look(all *seen) error {
+	totals, totalsErr := w.c.probes.Totals(bpf.TransportTCP) // before the connections
+	open, err := w.c.probes.Connections()
+	w.drain()
+	if err := errors.Join(totalsErr, err, w.drainErr); err != nil {
+		return err
 	}
-	lost, err := w.lostBy(bpf.LossOfThreadsInRing)
-	return int64(gauge.Falls) - int64(len(w.gone)) - (w.unlisted - w.unlistedConnections) - lost, err
+	all.tcp = totals.Plus(w.dropped)
+	all.connections = union(w.closed, union(open, all.connections, cookie), cookie)
+	opened, totalsErr := w.c.probes.Totals(bpf.TransportTCP)
+	threads, err := w.c.probes.Gauge(bpf.GaugeThreads)
+	if err := errors.Join(totalsErr, err); err != nil {
+		return err
+	}
+	all.losses, err = w.c.probes.Losses() // last: who is counted as lost has been counted as opened or ended
+	all.unlisted = w.countUnlisted(all, int64(opened.Opened))
+	all.undrained = w.countUndrained(all, int64(threads.Falls))
+	return err
 }
 
-// lostBy is how much the kernel side has lost by some causes.
-func (w *Watch) lostBy(causes ...string) (int64, error) {
-	losses, err := w.c.probes.Losses()
-	if err != nil {
-		return 0, err
-	}
+// countUndrained is how many ends of threads have not come out of the ring and are in no loss: a record that is being
+// written holds back those behind it.
+func (w *Watch) countUndrained(all *seen, ended int64) int64 {
+	return ended - int64(len(w.gone)) - (w.unlisted - w.unlistedConnections) - lostBy(all.losses, bpf.LossOfThreadsInRing)
+}
+
+// lostBy is how much was lost by some causes.
+func lostBy(losses []bpf.Loss, causes ...string) int64 {
 	var lost int64
 	for _, l := range losses {
 		if slices.Contains(causes, l.Cause) {
 			lost += int64(l.Count)
 		}
 	}
-	return lost, nil
+	return lost
 }
 
 // countUnlisted is how many of the TCP connections that were opened are not in a list and in no loss.
-func (w *Watch) countUnlisted(list []bpf.Connection) (int64, error) {
-	totals, err := w.c.probes.Totals(bpf.TransportTCP)
-	if err != nil {
-		return 0, err
-	}
-	lost, err := w.lostBy(bpf.LossOfConnections, bpf.LossOfConnectionsInRing)
-	missing := int64(totals.Opened) - w.unlistedConnections - lost
-	for _, c := range list {
+func (w *Watch) countUnlisted(all *seen, opened int64) int64 {
+	missing := opened - w.unlistedConnections - lostBy(all.losses, bpf.LossOfConnections, bpf.LossOfConnectionsInRing)
+	for _, c := range all.connections {
 		if c.Transport == bpf.TransportTCP {
 			missing--
 		}
 	}
-	return missing, err
+	return missing
 }
 
 func cookie(c bpf.Connection) uint64 { return c.Cookie }

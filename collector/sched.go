@@ -183,12 +183,12 @@ func addTime(sum *recording.ThreadTime, spent bpf.Spent) {
 
 // unaccounted is how many threads have their time in no account, and in no loss.
 func (w *Watch) unaccounted(threads []bpf.Thread, ended map[threadIdentity]bool, live []bpf.ThreadTime) (int64, error) {
-	lost, err := w.lostBy(bpf.LossOfTimes, bpf.LossOfTimesInRing)
+	losses, err := w.c.probes.Losses()
 	missing := countTimeless(threads, ended, live)
 	if w.timesUnlisted > 0 { // who is not listed is not known, only how many
 		missing = int64(len(threads)-len(ended)-len(live)) + w.unlisted - w.unlistedConnections - w.timesUnlisted
 	}
-	return missing - lost, err
+	return missing - lostBy(losses, bpf.LossOfTimes, bpf.LossOfTimesInRing), err
 }
 
 // loseTimes counts the threads that no look has found.
