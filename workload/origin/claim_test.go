@@ -3,6 +3,7 @@ package origin
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-// clientEnv makes the test binary a client that claims the origin at this URL, says so, and lives until it is killed.
+// clientEnv makes the test binary a client that claims the origin at this URL, says so, and lives until its input ends.
 const clientEnv = "ORIGIN_TEST_CLIENT"
 
 func runClient(url string) int {
@@ -20,7 +21,8 @@ func runClient(url string) int {
 		return 1
 	}
 	os.Stdout.WriteString("claimed\n")
-	select {}
+	io.Copy(io.Discard, os.Stdin) // a select would be a deadlock: nobody reads the claim's connection
+	return 0
 }
 
 // TestOneClient: who comes second is refused as long as the first is there,
@@ -69,10 +71,12 @@ func TestKilledClient(t *testing.T) {
 	url := <-listens
 	client := exec.Command(os.Args[0])
 	client.Env = append(os.Environ(), clientEnv+"="+url)
+	in, inErr := client.StdinPipe()
 	out, err := client.StdoutPipe()
-	if err != nil {
+	if err := errors.Join(inErr, err); err != nil {
 		t.Fatal(err)
 	}
+	defer in.Close()
 	if err := client.Start(); err != nil {
 		t.Fatal(err)
 	}
