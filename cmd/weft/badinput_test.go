@@ -243,7 +243,7 @@ func TestNoPlaceForChildren(t *testing.T) {
 func TestBehindSudo(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	cmd := weftProcess(t, "compare", "-q", "-n", "3", "-c", "3", "-r", "1", "-w", "0", "-m", "go-goroutines", "--latency", "300ms", "-o", dir)
+	cmd := weftProcess(t, "compare", "-q", "-n", "3", "-c", "3", "-r", "1", "-w", "0", "-m", "go-goroutines", "--latency", "300ms", "--hold=false", "-o", dir)
 	copyForEverybody(t, cmd)
 	cmd.Env = append(cmd.Env, "SUDO_UID=65534", "SUDO_GID=65534")
 	if err := cmd.Start(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -256,11 +255,8 @@ func checkPythonProfiles(t *testing.T, rec *recording.Recording) {
 		}
 		path := filepath.Join(rec.Dir, model+".pb.gz")
 		for _, sample := range []string{"inuse_space", "inuse_objects"} {
-			out, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=1000", "-nodefraction=0", "-sample_index="+sample, path).CombinedOutput()
-			if err != nil {
-				t.Errorf("go tool pprof: %v\n%s", err, out)
-			}
-			contains(t, model+", "+sample, string(out), function, "weft_child.main")
+			out := pprofSays(t, path, "-top", "-nodecount=1000", "-nodefraction=0", "-sample_index="+sample)
+			contains(t, model+", "+sample, out, function, "weft_child.main")
 		}
 		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", "heap", "--model", model)
 		if code != exitOK || !strings.HasPrefix(out, "<svg ") || !strings.Contains(out, "weft_child.main") {

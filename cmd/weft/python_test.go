@@ -59,7 +59,7 @@ func TestNamedModelLacksItsLibrary(t *testing.T) {
 func TestSkippedModels(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	code, out, log := weft(t, "compare", "-q", "-n", "2", "-c", "2", "-r", "1", "-w", "0", "--latency", "0",
+	code, out, log := weft(t, "compare", "-q", "-n", "2", "-c", "2", "-r", "1", "-w", "0", "--latency", "0", "--hold=false",
 		"--python", fakePython(t, withoutLibraries), "-o", dir)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
