@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -183,12 +184,18 @@ func (w *watched) gauge(id GaugeID) Gauge {
 // gaugeReaches waits until a gauge has a value: the child's word may come before the hook has run.
 func (w *watched) gaugeReaches(id GaugeID, want uint64) {
 	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for w.gauge(id).Now != want {
+	w.until(func() bool { return w.gauge(id).Now == want }, func() string {
+		return fmt.Sprintf("gauge is %+v, want %d now", w.gauge(id), want)
+	})
+}
+
+// until looks again and again until something is so, and fails with what is instead after ten seconds.
+func (w *watched) until(so func() bool, instead func() string) {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !so(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("gauge is %+v, want %d now", w.gauge(id), want)
+			w.t.Fatal(instead())
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

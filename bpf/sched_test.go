@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -290,31 +289,21 @@ func lookAndKill(t *testing.T) bool {
 // sleeps waits until the thread's sleep has begun, which on a busy machine is some time after it was told to.
 func (w waiting) sleeps() {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if l := w.timeOf(w.tid); l.Sum(ActivitySleep) > 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatal("it does not sleep")
-		}
-	}
+	slept := func() bool { l := w.timeOf(w.tid); return l.Sum(ActivitySleep) > 0 }
+	w.until(slept, func() string { return "it does not sleep" })
 }
 
 // stops waits until the thread is stopped: on a busy machine it may have to wait for a CPU before it can.
 func (w waiting) stops() {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	stat := func() string {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", w.PID, w.tid))
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if bytes.Contains(text, []byte(") T ")) {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("it does not stop: %s", text)
-		}
+		return string(text)
 	}
+	w.until(func() bool { return strings.Contains(stat(), ") T ") }, func() string { return "it does not stop: " + stat() })
 }
 
 // A thread that is stopped in the midst of a sleep is stopped, and then sleeps on: restart_syscall keeps the cause.
