@@ -227,11 +227,16 @@ func (w *Watch) collectLosses(listed []bpf.Loss) error {
 	if err != nil {
 		return err
 	}
-	ofList := func(l bpf.Loss) bool { return slices.Contains(listLosses, l.Cause) }
-	listed = slices.DeleteFunc(slices.Clone(listed), func(l bpf.Loss) bool { return !ofList(l) })
-	for _, l := range slices.Concat(listed, slices.DeleteFunc(losses, ofList)) {
-		w.trial.Lost = append(w.trial.Lost, recording.Loss{Cause: l.Cause, Count: int64(l.Count), Detail: l.Detail})
+	lose := func(losses []bpf.Loss, ofLists bool) {
+		for _, l := range losses {
+			if slices.Contains(listLosses, l.Cause) == ofLists {
+				w.trial.Lost = append(w.trial.Lost, recording.Loss{Cause: l.Cause, Count: int64(l.Count), Detail: l.Detail})
+			}
+		}
 	}
+	lose(listed, true)
+	lose(losses, false)
+	// Again: what the kernel skips while this reads out is missing from it too.
 	costs, err := w.c.probes.Costs()
 	if err != nil {
 		return err
