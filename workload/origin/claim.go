@@ -58,7 +58,7 @@ func (s *server) serveClaim(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "say who you are with "+tokenHeader, http.StatusBadRequest)
 		return
 	}
-	if err := noticeGone(r.Context()); err != nil {
+	if err := noticeGone(r.Context().Value(connKey{}).(*conn)); err != nil { // ServeHTTP has looked
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -74,13 +74,9 @@ func (s *server) serveClaim(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// noticeGone makes the connection of a request end when the other machine
-// does not answer any more. Go's default takes two and a half minutes.
-func noticeGone(ctx context.Context) error {
-	c, ok := ctx.Value(connKey{}).(*conn)
-	if !ok {
-		return nil
-	}
+// noticeGone makes a connection end when the other machine does not answer any
+// more. Go's default takes two and a half minutes.
+func noticeGone(c *conn) error {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {
 		return nil

@@ -35,9 +35,9 @@ const (
 )
 
 // Handle is the parent's hold on an origin, in a process of its own or on
-// another machine, which serves nobody else meanwhile. Its methods may be used from several goroutines; each
-// control request has a connection of its own, which the origin does not
-// count.
+// another machine, which serves nobody else meanwhile. Its methods may be used
+// from several goroutines; each control request has a connection of its own,
+// which the origin does not count.
 type Handle struct {
 	base     string // http://host:port
 	identity Identity
@@ -115,8 +115,9 @@ func (h *Handle) PID() int {
 
 // Begin begins a trial: all counts are zero, connections that are open now are
 // strangers to it. The origin's account of its CPU time ends with the answer to
-// the last of the requests, or where that is 0 with the call of Stats. If hold is more than 0, nobody is answered until so many
-// requests wait, or none has come for two seconds.
+// the last of the requests, or where that is 0 with the call of Stats. If hold
+// is more than 0, nobody is answered until so many requests wait, or none has
+// come for two seconds.
 func (h *Handle) Begin(ctx context.Context, requests, hold int) error {
 	query := fmt.Sprintf("trial?requests=%d&hold=%d", requests, hold)
 	return h.wrap("begin trial", h.askSoon(ctx, http.MethodPost, query, nil))
