@@ -188,7 +188,7 @@ func checkInFlight(t *testing.T, trial *recording.Trial) {
 	_, held := trial.Snapshots[recording.AtHeld]
 	if ours != theirs && (held || ours < theirs || ours > int64(trial.Concurrency)) {
 		t.Errorf("trial %d, %s: %d awaited a reply at once, the origin had %d in flight",
-			trial.Number, trial.Model, trial.Sockets.Awaiting.Peak, trial.Origin.PeakInFlight)
+			trial.Number, trial.Model, ours, theirs)
 	}
 	units := int64(unitsOf(trial))
 	if trial.Sockets.Awaiting.Replies != units || trial.Origin.Requests != units {
