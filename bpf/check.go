@@ -4,7 +4,7 @@ package bpf
 // weft reads at the same instant. docs/accuracy.md says what is allowed and why.
 const (
 	roundingNS = 1_000     // each of the two clocks
-	newidleNS  = 100_000   // for which a thread's CPU looks for other work, beyond a hundredth of what it ran
+	newidleNS  = 1_000_000 // for which a thread's CPU looks for other work, beyond a hundredth of what it ran
 	movedNS    = 1_000_000 // each run queue that a thread is moved to has a clock of its own
 	madeUpNS   = 1_000_000 // an event that no hook saw: when it was is known by the run queue's clock only
 )

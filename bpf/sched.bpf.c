@@ -9,7 +9,7 @@
 
 #include <bpf/bpf_tracing.h>
 
-#define MAX_NEWIDLE 100000 /* ns a switch: beyond, it is no search for other work */
+#define MAX_NEWIDLE 1000000 /* ns a switch: beyond, it is no search for other work */
 
 /* A tid's slot, or one of the next MAX_PLACES → the thread, under this name, and how often it woke a target's. A hash
  * costs three times as much. */
