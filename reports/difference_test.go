@@ -44,12 +44,9 @@ func inTrials(from int, frames string, values ...int64) []stackSpec {
 	return list
 }
 
-func TestDifferences(t *testing.T) {
-	tests := []struct {
-		name         string
-		mine, theirs []int64
-		want         string
-	}{
+// differenceCases are values of trials, and the class of the difference.
+func differenceCases() []differenceCase {
+	return []differenceCase{
 		{"equal", []int64{100, 101, 99}, []int64{100, 102, 98}, "same"},
 		{"apart, but by no more than both ranges", []int64{100, 110, 120}, []int64{80, 90, 100}, "same"},
 		{"apart by more", []int64{100, 105, 110}, []int64{80, 81, 82}, "more1"},
@@ -58,10 +55,23 @@ func TestDifferences(t *testing.T) {
 		{"half", []int64{100, 101, 102}, []int64{200, 205, 210}, "less2"},
 		{"a fifth", []int64{100, 101, 102}, []int64{500, 505, 510}, "less3"},
 		{"in one trial only", []int64{300, 0, 0}, []int64{1, 1, 1}, "same"},
+		{"two and three trials, apart by no more than twice both ranges", []int64{100, 101}, []int64{95, 96, 97}, "same"},
+		{"two and three trials, apart by more", []int64{100, 101}, []int64{93, 94, 95}, "more1"},
+		{"two trials, apart by no more than four times both ranges", []int64{100, 101}, []int64{92, 93}, "same"},
+		{"two trials, apart by more", []int64{100, 101}, []int64{91, 92}, "more1"},
 		{"one trial", []int64{500}, []int64{100, 101, 102}, "same"},
 		{"one trial of the other", []int64{500, 500, 500}, []int64{100}, "same"},
 	}
-	for _, test := range tests {
+}
+
+type differenceCase struct {
+	name         string
+	mine, theirs []int64
+	want         string
+}
+
+func TestDifferences(t *testing.T) {
+	for _, test := range differenceCases() {
 		got := differences(&View{numbers: numbersOf}, inTrials(1, "main;f", test.mine...), inTrials(11, "main;f", test.theirs...))
 		if got["f"] != test.want || got["main"] != test.want || got["all"] != test.want {
 			t.Errorf("%s: %v, want %s", test.name, got, test.want)

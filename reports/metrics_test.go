@@ -132,8 +132,11 @@ and may be another path through it (docs/accuracy.md has how often that was). we
 ## Difference
 
 Two models' flame graphs are compared frame by frame, matched by the names from the root on. A frame is red (more) or blue (less)
-where the means of the profiled trials lie further apart than the ranges (greatest less least trial) of both models together, else
-grey; the strength is the factor, up to 1.5, up to 3, more. Each model needs %d profiled trials or nothing is colored.
+where the means of the profiled trials lie further apart than the ranges (greatest less least trial) of both models together,
+twice as far where one of the models has two profiled trials only, four times where both have; else grey. Of equal models one
+frame in a hundred is colored by chance (values normal and of equal spread: 1.2 %% with 3 and 3 trials, 0.7 %% with 2 and 3,
+1.0 %% with 2 and 2). The strength is the factor, up to 1.5, up to 3, more. Each model needs %d profiled trials or nothing is
+colored.
 Where the trials did different amounts of work, values are those of one unit of it. The page leaves out frames of less
 than %g %% of a graph: one that is missing there may have been so great, which counts as noise.
 `, leastTrialsOfNoise, 100*pageShare)

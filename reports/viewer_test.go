@@ -290,6 +290,16 @@ func checkFlameCompare(t *testing.T, b *browser) {
 
 // checkDifferencesAgree: the page and the SVG color alike.
 func checkDifferencesAgree(t *testing.T, b *browser, v *View) {
+	for _, test := range differenceCases() {
+		got := eval[string](t, b, fmt.Sprintf(`(() => {
+		  const graph = (values) => ({ nodes: [{ name: "all", values, callees: [] }], data: { count: values.length, units: null, least: 0 } });
+		  const mine = graph([%s]), theirs = graph([%s]);
+		  return differenceClass(compared(mine.nodes, mine.data, theirs.nodes, theirs.data).differences.get(mine.nodes[0]));
+		})()`, joined(test.mine), joined(test.theirs)))
+		if got != test.want {
+			t.Errorf("%s: the page has %s, want %s", test.name, got, test.want)
+		}
+	}
 	for _, kind := range Kinds() {
 		drawn := eval[map[string]string](t, b, fmt.Sprintf(`(async () => {
 		  const of = async (model) => JSON.parse(await unpack([...document.querySelectorAll(".flame-data")].find((s) => s.dataset.kind === %q && s.dataset.model === model)));
@@ -320,6 +330,10 @@ func checkDifferencesAgree(t *testing.T, b *browser, v *View) {
 			t.Errorf("%s: the page has %v\nGo has %v", kind.Name, drawn, want)
 		}
 	}
+}
+
+func joined(values []int64) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ","), "[]")
 }
 
 // checkFlameSums: in what the page holds a caller is at least as much as its callees, whichever way it is turned.

@@ -86,12 +86,14 @@ function matching(nodes, term) {
 }
 
 // compared gives each node how it differs from the one with the same names from the root on in another graph. The rule
-// is that of reports/difference.go: means of the trials that lie further apart than both ranges together. Where the
-// other graph has left out what is narrow, a node that it lacks may have been as great as that.
+// is that of reports/difference.go: means of the trials that lie further apart than both ranges together, or than a
+// multiple of them where trials are few. Where the other graph has left out what is narrow, a node that it lacks may have
+// been as great as that.
 function compared(nodes, data, others, other) {
   const units = [...(data.units ?? []), ...(other.units ?? [])];
   const perUnit = data.units != null && other.units != null && Math.min(...units) !== Math.max(...units);
   const known = data.count >= 2 && other.count >= 2;
+  const ranges = [data.count, other.count].reduce((factor, trials) => (trials === 2 ? 2 * factor : factor), 1);
   const figures = (values, of) => {
     const list = values.map((n, i) => (perUnit ? n / of.units[i] : n));
     return { mean: list.reduce((a, b) => a + b, 0) / list.length, range: Math.max(...list) - Math.min(...list) };
@@ -102,11 +104,11 @@ function compared(nodes, data, others, other) {
     const at = node.parent ? partner.get(node.parent)?.callees.find((c) => c.name === node.name) : others[0];
     partner.set(node, at);
     const mine = figures(node.values, data), theirs = figures(at?.values ?? none, other);
-    const noise = mine.range + theirs.range + (at ? 0 : hidden), apart = mine.mean - theirs.mean;
+    const noise = ranges * (mine.range + theirs.range) + (at ? 0 : hidden), apart = mine.mean - theirs.mean;
     const sign = known && Math.abs(apart) > noise ? Math.sign(apart) : 0;
     const [less, more] = [Math.min(mine.mean, theirs.mean), Math.max(mine.mean, theirs.mean)];
     const level = more < 1.5 * less ? 1 : more < 3 * less ? 2 : 3;
     differences.set(node, { mine: mine.mean, theirs: theirs.mean, noise, sign, level });
   }
-  return { differences, perUnit, known };
+  return { differences, perUnit, known, ranges };
 }
