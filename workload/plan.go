@@ -92,6 +92,7 @@ func (p Plan) Trials() []Trial {
 		}
 	}
 	rounds(p.Warmups, Warmup, false)
+	shortenWarmups(trials)
 	rounds(p.Runs, Measured, true)
 	for r := range p.Held {
 		for _, model := range p.Models {
@@ -108,6 +109,26 @@ func (p Plan) Trials() []Trial {
 	return trials
 }
 
+// fewWarm is the requests of a warm-up that only has to fill the page cache with its
+// model's files.
+const fewWarm = 10
+
+// shortenWarmups leaves one wave whole, the first of the widest: it has the origin make
+// the pages, which takes about as long as Go's parsing, and which it keeps.
+func shortenWarmups(warmups []Trial) {
+	whole := 0
+	for i, t := range warmups {
+		if t.Requests > warmups[whole].Requests {
+			whole = i
+		}
+	}
+	for i := range warmups {
+		if i != whole {
+			warmups[i].Requests = min(fewWarm, warmups[i].Requests)
+		}
+	}
+}
+
 // ProfiledTrial returns one more profiled trial of a model.
 func (p Plan) ProfiledTrial(number int, model string) Trial {
 	return p.trial(number, model, Profiled, p.concurrency(model))
@@ -115,7 +136,7 @@ func (p Plan) ProfiledTrial(number int, model string) Trial {
 
 // trial is one of the plan's. A wave is as many requests as can be in flight at
 // once: more would tell a held trial nothing, and would put tasks into it that
-// have not begun; nor do they warm up what a fresh process shares with others.
+// have not begun.
 func (p Plan) trial(number int, model string, kind Kind, concurrency int) Trial {
 	t := Trial{Number: number, Model: model, Kind: kind, Concurrency: concurrency, Requests: p.Requests}
 	wave := min(concurrency, p.Requests)
@@ -188,17 +209,9 @@ func (t Trial) costs() (trial, request time.Duration) {
 	return trialCost, requestCost
 }
 
-// Estimate is roughly how long the whole plan takes with an origin that
-// answers after the latency, at most rate pages a second (0 is no limit).
-func (p Plan) Estimate(latency time.Duration, rate float64) time.Duration {
-	var total time.Duration
-	for _, t := range p.Trials() {
-		total += t.Estimate(latency, rate)
-	}
-	return total
-}
-
-// Estimate is roughly how long the trial takes, its start and end included.
+// Estimate is roughly how long the trial takes, its start and end included,
+// with an origin that answers after the latency, at most rate pages a second
+// (0 is no limit).
 func (t Trial) Estimate(latency time.Duration, rate float64) time.Duration {
 	trial, request := t.costs()
 	return trial + t.work(latency, rate, request)

@@ -22,7 +22,7 @@ func TestPlanOrder(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s:%s%d/%d/%d", trial.Kind, short[trial.Model], trial.Concurrency, trial.Requests, trial.Hold))
 	}
 	want := strings.Fields(`
-		warmup:t20/20/0 warmup:s1/1/0 warmup:g20/20/0
+		warmup:t20/20/0 warmup:s1/1/0 warmup:g20/10/0
 		measured:t20/23/0 measured:s1/23/0 measured:g20/23/0
 		measured:s1/23/0 measured:g20/23/0 measured:t20/23/0
 		measured:g20/23/0 measured:t20/23/0 measured:s1/23/0
@@ -135,7 +135,11 @@ func TestEstimate(t *testing.T) {
 		{Plan{Models: []string{"py-asyncio"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, pythonTrialCost, pythonTrialCost},
 		{Plan{Models: []string{"go-threads"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, trialCost, trialCost},
 	} {
-		if got := c.plan.Estimate(c.latency, c.rate); got < c.min || got > c.max {
+		var got time.Duration
+		for _, trial := range c.plan.Trials() {
+			got += trial.Estimate(c.latency, c.rate)
+		}
+		if got < c.min || got > c.max {
 			t.Errorf("%v at %v: %v, want %v to %v", c.plan.Models, c.latency, got, c.min, c.max)
 		}
 	}

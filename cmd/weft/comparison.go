@@ -198,21 +198,27 @@ func (c *comparison) finishTrial(ctx context.Context, planned workload.Trial) (b
 	return true, nil
 }
 
-// Trials are added until a profile of the CPU has reports.EnoughSamples, but not without end, and not to a model that
-// mostly waits: its profile says that its samples are few.
+// Beyond the plan's profiled trials a model gets a third one where they are short (with two, models have to differ by four
+// times as much to be told apart from noise), and more until its profile of the CPU has reports.EnoughSamples, but not
+// without end, and not where it mostly waits: then the profile says that its samples are few.
 const (
-	mostProfiled = 2 // times the plan's profiled trials
-	longProfiled = 5 * time.Second
+	enoughProfiled, enoughTime = 3, 3 * time.Second
+	mostProfiled, mostTime     = 6, 5 * time.Second
 )
 
-// moreProfiled gives another profiled trial to each model that has too few samples, numbered from after last on.
+// more says that another trial is wanted.
+func (p profiled) more() bool {
+	return p.trials < enoughProfiled && p.ns < enoughTime.Nanoseconds() ||
+		p.samples < reports.EnoughSamples && p.trials < mostProfiled && p.ns < mostTime.Nanoseconds()
+}
+
+// moreProfiled gives another profiled trial to each model that wants one, numbered from after last on.
 func (c *comparison) moreProfiled(last int) []workload.Trial {
 	plan := c.options.plan
 	var more []workload.Trial
 	for _, model := range plan.Models {
 		p := c.profiled[model]
-		few := p.samples < reports.EnoughSamples && p.trials < mostProfiled*plan.Profiled && p.ns < longProfiled.Nanoseconds()
-		if p.trials < plan.Profiled || !few || c.failed[model] > 0 {
+		if p.trials < plan.Profiled || !p.more() || c.failed[model] > 0 {
 			continue
 		}
 		more = append(more, plan.ProfiledTrial(last+len(more)+1, model))

@@ -53,23 +53,22 @@ func TestTrialFailures(t *testing.T) {
 	}
 }
 
-// A model with few samples of the CPU gets more profiled trials, up to twice as many; one that fails gets none, nor one
-// that takes long.
+// A model whose profiled trials are short gets three, and more where it has few samples of the CPU; one that fails gets no
+// more, nor one that takes long.
 func TestMoreProfiledTrials(t *testing.T) {
-	opts := planOf(t, "-m", "go-threads,go-goroutines,go-nethttp,go-eventloop,go-sequential", "-o", "x")
+	opts := planOf(t, "-m", "go-threads,go-goroutines,go-nethttp,go-eventloop,go-sequential,py-threads,py-asyncio,py-sequential", "-o", "x")
 	c := &comparison{options: opts, failed: map[string]int{"go-eventloop": 1}, profiled: map[string]profiled{
 		"go-threads":    {trials: 3, samples: 999},
 		"go-goroutines": {trials: 3, samples: 1000},
 		"go-nethttp":    {trials: 6, samples: 23},
 		"go-eventloop":  {trials: 3, samples: 23},
 		"go-sequential": {trials: 3, samples: 23, ns: 6e9},
+		"py-threads":    {trials: 2, samples: 1000, ns: 29e8},
+		"py-asyncio":    {trials: 2, samples: 1000, ns: 3e9},
+		"py-sequential": {trials: 1}, // the plan's own were not all finished
 	}}
-	more := c.moreProfiled(70)
-	if len(more) != 1 || more[0].Model != "go-threads" || more[0].Number != 71 || more[0].Kind != workload.Profiled || more[0].Hold == 0 {
-		t.Errorf("%+v, want one of go-threads, held", more)
-	}
-	c.profiled["go-goroutines"] = profiled{trials: 2}
-	if more := c.moreProfiled(70); len(more) != 1 {
-		t.Errorf("%+v: nothing more where the plan's own were not all finished", more)
+	want := []workload.Trial{opts.plan.ProfiledTrial(71, "go-threads"), opts.plan.ProfiledTrial(72, "py-threads")}
+	if more := c.moreProfiled(70); !slices.Equal(more, want) || want[0].Kind != workload.Profiled || want[0].Hold == 0 {
+		t.Errorf("got %+v, want %+v", more, want)
 	}
 }

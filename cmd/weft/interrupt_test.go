@@ -105,9 +105,9 @@ func TestKilled(t *testing.T) {
 		if code != exitOK {
 			t.Errorf("%s: exit %d: %s", format.Name, code, log)
 		}
-		wanted := []string{"incomplete", " of 33 planned trials, 0 of 3 profiles"}
+		wanted := []string{"incomplete", " of 30 planned trials, 0 of 3 profiles"}
 		if format.Name == "json" {
-			wanted = []string{`"planned_trials": 33`, `"interrupted": true`}
+			wanted = []string{`"planned_trials": 30`, `"interrupted": true`}
 		}
 		contains(t, format.Name, strings.ToLower(out), wanted...)
 	}

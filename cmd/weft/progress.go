@@ -7,6 +7,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/weft-profiler/weft/reports"
 	"github.com/weft-profiler/weft/workload"
 )
 
@@ -21,9 +22,13 @@ func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate f
 	if opts.quiet {
 		return p
 	}
-	estimate := opts.plan.Estimate(latency, rate)
+	trials := append(opts.plan.Trials(), expected(opts.plan, p.cost)...)
+	var estimate time.Duration
+	for _, t := range trials {
+		estimate += p.cost(t)
+	}
 	fmt.Fprintf(w, "%d trials of up to %d pages, %v latency: about %v\n",
-		len(opts.plan.Trials()), opts.plan.Requests, latency, estimate.Round(time.Second))
+		len(trials), opts.plan.Requests, latency, estimate.Round(time.Second))
 	if !isTerminal(w) {
 		return p
 	}
@@ -35,6 +40,19 @@ func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate f
 		progressbar.OptionClearOnFinish(),
 	)
 	return p
+}
+
+// expected are the profiled trials beyond the plan that will be wanted, if each takes what it is thought to.
+func expected(plan workload.Plan, cost func(workload.Trial) time.Duration) []workload.Trial {
+	var trials []workload.Trial
+	for _, model := range plan.Models {
+		t := plan.ProfiledTrial(0, model)
+		took := time.Duration(plan.Profiled) * cost(t)
+		if (profiled{trials: plan.Profiled, samples: reports.EnoughSamples, ns: took.Nanoseconds()}).more() {
+			trials = append(trials, t)
+		}
+	}
+	return trials
 }
 
 func (p *progress) begin(t workload.Trial) {

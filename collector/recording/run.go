@@ -65,11 +65,11 @@ type Plan struct {
 	WarmupTrials  int      `json:"warmup_trials"`  // a model, count
 	MeasuredRuns  int      `json:"measured_runs"`  // a model, count
 	HeldTrials    int      `json:"held_trials"`    // a model, pairs at most: at a tenth of the concurrency and at all of it
-	ProfileTrials int      `json:"profile_trials"` // a model, at least: twice as many where samples are few, count
+	ProfileTrials int      `json:"profile_trials"` // a model, at least: more where they are short or samples are few, count
 	ControlTrials int      `json:"control_trials"` // a model, count
 	SampleHz      int      `json:"sample_hz"`      // samples of a CPU in profiled trials, a second
 	TimeoutNS     int64    `json:"timeout_ns"`     // after which a trial is ended, a duration
-	Trials        int      `json:"trials"`         // of all models, those added where samples are few not among them, count; 0 where the writer did not tell
+	Trials        int      `json:"trials"`         // of all models, profiled ones beyond the plan not among them, count; 0 where the writer did not tell
 
 	Details []ModelDetail `json:"details"` // of the models, in their order
 }
