@@ -136,13 +136,8 @@ func (p *Probes) open(opts Options) error {
 	} else {
 		p.stats = stats
 	}
-	for _, o := range objects {
-		if o.name == ObjectOnCPU && !opts.Stacks {
-			continue
-		}
-		if err := p.openObject(o, opts); err != nil {
-			return fmt.Errorf("object %s: %w", o.name, err)
-		}
+	if err := p.openObjects(opts); err != nil {
+		return err
 	}
 	if p.ring, err = ringbuf.NewReader(p.shared[taskMapEvents]); err != nil {
 		return fmt.Errorf("open ring: %w", err)

@@ -1,8 +1,6 @@
 package bpf
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"os"
 
@@ -71,27 +69,6 @@ var sharedMaps = []string{
 // iterators are the programs that are attached when they are read.
 var iterators = map[string]bool{taskProgLiveThreads: true, schedProgLiveTimes: true}
 
-// openObject loads and attaches the first set that works. That none does is in p.missing, not an error.
-func (p *Probes) openObject(o object, opts Options) error {
-	var refusals []error
-	for _, set := range o.sets {
-		spec, err := o.spec(set, opts)
-		if err != nil {
-			return err
-		}
-		if err := p.shareMaps(spec, opts); err != nil {
-			return err
-		}
-		if err := p.loadAndAttach(o.name, spec, opts); err != nil {
-			refusals = append(refusals, err)
-			continue
-		}
-		return nil
-	}
-	p.missing = append(p.missing, Missing{Object: o.name, Err: errors.Join(refusals...)})
-	return nil
-}
-
 // spec gives the object's specification with one set of programs, sized by the options.
 func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 	spec, err := o.load()
@@ -130,41 +107,6 @@ func (o object) spec(set []string, opts Options) (*ebpf.CollectionSpec, error) {
 		}
 	}
 	return spec, nil
-}
-
-// shareMaps makes the shared maps, once.
-func (p *Probes) shareMaps(spec *ebpf.CollectionSpec, opts Options) error {
-	for _, name := range sharedMaps {
-		if p.shared[name] != nil {
-			continue
-		}
-		m, err := ebpf.NewMap(spec.Maps[name])
-		if err != nil {
-			return fmt.Errorf("make map %s: %w", name, err)
-		}
-		p.shared[name] = m
-	}
-	if p.tables != nil || !opts.Stacks {
-		return nil
-	}
-	var err error
-	p.tables, err = newStackTables(p.shared, spec, int(cmp.Or(opts.MostStacks, DefaultMostStacks)))
-	return err
-}
-
-func (p *Probes) loadAndAttach(name string, spec *ebpf.CollectionSpec, opts Options) error {
-	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: p.shared})
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	links, err := attach(collection, opts)
-	if err != nil {
-		collection.Close()
-		return err
-	}
-	p.objects[name] = collection
-	p.links = append(p.links, links...)
-	return nil
 }
 
 // attach attaches all programs of a collection, or none. Classic tracepoints come first: of two programs on one
