@@ -286,21 +286,22 @@ func TestLossIsInEveryFormat(t *testing.T) {
 	}
 	threads := func(t *recording.Trial) (int64, int64) { return int64(len(t.Threads.List)), t.Threads.Made }
 	tests := []struct {
-		name   string
-		tables collector.Options
-		causes map[string]counts // in what the loss is a loss of
+		name     string
+		requests string
+		tables   collector.Options
+		causes   map[string]counts // in what the loss is a loss of
 	}{
-		{"connections", collector.Options{Connections: 4}, map[string]counts{"connections_full": connections}},
-		{"ring", collector.Options{RingBytes: 4096}, map[string]counts{
+		{"connections", "101", collector.Options{Connections: 4}, map[string]counts{"connections_full": connections}},
+		// Many brief connections: more ends than the ring holds between two looks, on a slow machine too.
+		{"ring", "1009", collector.Options{RingBytes: 4096}, map[string]counts{
 			"ring_full": threads, "connections_ring_full": connections,
 		}},
-		{"stacks", collector.Options{StackCount: 1}, map[string]counts{"stacks_full": nil}}, // adds up in package bpf's tests
-		{"weights", collector.Options{WeightCount: 1}, map[string]counts{"weights_full": nil}},
+		{"stacks", "101", collector.Options{StackCount: 1}, map[string]counts{"stacks_full": nil}}, // adds up in package bpf's tests
+		{"weights", "101", collector.Options{WeightCount: 1}, map[string]counts{"weights_full": nil}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			// Many brief connections: more ends than the ring holds between two looks, on a slow machine too.
-			rec := compareWith(t, test.tables, "-n", "1009", "-c", "101", "-r", "1", "-w", "0", "-m", "go-threads",
+			rec := compareWith(t, test.tables, "-n", test.requests, "-c", "101", "-r", "1", "-w", "0", "-m", "go-threads",
 				"--no-keepalive", "--page-size", "1024", "--hold=false")
 			for cause, seen := range test.causes {
 				if seen != nil {
