@@ -13,7 +13,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Top draws who pays, by function, for a person at a terminal: opts.Top functions a model, of opts.Model or of all.
+// Top draws who pays, by function, for a person at a terminal: opts.Top functions a model, of opts.Model or of all. Among
+// all one whose profile cannot be read is named, and [View.Unread] says why.
 func Top(w io.Writer, v *View, opts Options) error {
 	var several severalError
 	if _, err := profiledModel(v, opts.Model); err != nil && !errors.As(err, &several) {
@@ -33,6 +34,10 @@ func Top(w io.Writer, v *View, opts Options) error {
 	}
 	for _, model := range models {
 		list, err := newPayers(v, model, opts.Top)
+		if err != nil && opts.Model == "" {
+			fmt.Fprintf(out, "%s: its profile cannot be read.\n\n", escapeTerminal(model))
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("who pays in %s: %w", model, err)
 		}

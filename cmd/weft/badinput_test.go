@@ -177,6 +177,18 @@ func TestReportWithoutAProfile(t *testing.T) {
 			}
 			contains(t, name, log, "profile of go-threads: read go-threads.pb.gz: damaged or cut off")
 		}
+		code, out, log := weft(t, "report", dir, "--top")
+		if code != exitRecording {
+			t.Errorf("%s, --top: exit %d, want %d", name, code, exitRecording)
+		}
+		contains(t, name+", --top", out, "go-threads: its profile cannot be read.", "Who pays in go-goroutines")
+		contains(t, name+", --top", log, "profile of go-threads: read go-threads.pb.gz: damaged or cut off")
+		if code, out, log := weft(t, "report", dir, "--top", "--model", "go-goroutines"); code != exitOK || log != "" || out == "" {
+			t.Errorf("%s, --top of another model: exit %d, %d bytes, %s", name, code, len(out), log)
+		}
+		if code, out, _ := weft(t, "report", dir, "--top", "--model", "go-threads"); code != exitRecording || out != "" {
+			t.Errorf("%s, --top of that model: exit %d, want %d; %d bytes on stdout", name, code, exitRecording, len(out))
+		}
 	}
 }
 

@@ -113,7 +113,8 @@ func report(out io.Writer, dir, format string, opts reports.Options) error {
 	if err := reports.Draw(buffered, view, format, opts); err != nil {
 		return err
 	}
-	if err := buffered.Flush(); err != nil || opts.Top > 0 || needsKind(format) { // these read what they are about, and no other profile
+	ofOne := needsKind(format) || opts.Top > 0 && opts.Model != "" // it has read what it is about, and no other profile
+	if err := buffered.Flush(); err != nil || ofOne {
 		return err
 	}
 	if err := view.Unread(); err != nil {
