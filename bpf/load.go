@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -19,8 +20,8 @@ type loading struct {
 	err        error            // for which nothing more is tried
 }
 
-// openObjects loads the objects side by side, since the kernel's verifier takes longest and uses one CPU each, and attaches
-// them one after the other, in their order. That an object is refused is in p.missing, not an error.
+// openObjects loads the objects, side by side where the kernel's verifier takes long, since it uses one CPU each, and
+// attaches them one after the other, in their order. That an object is refused is in p.missing, not an error.
 func (p *Probes) openObjects(opts Options) error {
 	types := btf.NewCache() // of the kernel, read once
 	var list []*loading
@@ -33,8 +34,13 @@ func (p *Probes) openObjects(opts Options) error {
 		return fmt.Errorf("object %s: %w", list[0].name, err)
 	}
 	var all sync.WaitGroup
+	free := make(chan struct{}, opts.loaders())
 	for _, l := range list {
-		all.Go(func() { l.load(p.shared, types, opts) })
+		free <- struct{}{}
+		all.Go(func() {
+			l.load(p.shared, types, opts)
+			<-free
+		})
 	}
 	all.Wait()
 	for _, l := range list {
@@ -46,6 +52,15 @@ func (p *Probes) openObjects(opts Options) error {
 		}
 	}
 	return nil
+}
+
+// loaders is how many objects are loaded at once. Each takes a MB or two meanwhile, which weft is not to need where it
+// only counts; with stacks it has tables of fifty, and the verifier takes three times as long.
+func (o Options) loaders() int {
+	if o.Stacks {
+		return runtime.GOMAXPROCS(0)
+	}
+	return 1
 }
 
 func (p *Probes) keep(l *loading) {

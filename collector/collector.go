@@ -74,7 +74,7 @@ func Open(options Options) (*Collector, error) {
 }
 
 // loadGCPercent is GOGC while the probes are loaded: with 100, weft's peak is half as high again.
-const loadGCPercent = 20
+const loadGCPercent = 10
 
 // load sees to it that the probes take stacks, or do not.
 func (c *Collector) load(stacks bool) error {

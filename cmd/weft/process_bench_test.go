@@ -55,7 +55,7 @@ func BenchmarkResident(b *testing.B) {
 			switch now := readFootprint(cmd.Process.Pid); {
 			case now.stacks:
 				stacks = stacks.larger(now)
-			case now.maps == 0: // before the probes, and after them
+			case now.maps == 0, stacks.resident > 0: // before the probes, and after them or while they are closed
 				drawing = drawing.larger(now)
 			default:
 				counting = counting.larger(now)
