@@ -16,7 +16,7 @@ type loading struct {
 	object
 	next       int              // the first of its sets that was not tried yet
 	collection *ebpf.Collection // nil where no set was accepted
-	refusals   []error          // a set
+	refusals   []error          // of the sets that were tried
 	err        error            // for which nothing more is tried
 }
 
@@ -55,7 +55,7 @@ func (p *Probes) openObjects(opts Options) error {
 }
 
 // loaders is how many objects are loaded at once. Each takes a MB or two meanwhile, which weft is not to need where it
-// only counts; with stacks it has tables of fifty, and the verifier takes three times as long.
+// only counts; with stacks its tables have fifty, and the verifier takes three times as long.
 func (o Options) loaders() int {
 	if o.Stacks {
 		return runtime.GOMAXPROCS(0)

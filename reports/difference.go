@@ -14,7 +14,7 @@ const leastTrialsOfNoise = 2
 // A difference is shown where the means over the profiled trials lie further apart than both models' ranges together
 // (greatest less least trial), twice as far where one of the models has two trials only, and four times where both have:
 // two values tell little of how they spread. So of equal models with normal values of equal spread, one frame in a
-// hundred is coloured by chance (1.2 % with 3 and 3 trials, 0.7 % with 2 and 3, 1.0 % with 2 and 2, fewer with more).
+// hundred is colored by chance (1.2 % with 3 and 3 trials, 0.7 % with 2 and 3, 1.0 % with 2 and 2, fewer with more).
 // Where the trials did different amounts of work, values are those of one unit of it.
 type comparing struct {
 	model   string // that is compared with
