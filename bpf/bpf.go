@@ -163,9 +163,10 @@ func (p *Probes) Disown(pid int) error {
 }
 
 // OpenGate sets time zero of the peaks and curves, CLOCK_MONOTONIC ns. Changes before it move the gauges but
-// are in no peak and no curve.
+// are in no peak and no curve, and CPUs are sampled from it on.
 func (p *Probes) OpenGate(now int64) error {
-	return p.shared[taskMapSessions].Put(uint32(0), taskSession{GateNs: uint64(now), Epoch: p.epoch})
+	err := p.shared[taskMapSessions].Put(uint32(0), taskSession{GateNs: uint64(now), Epoch: p.epoch})
+	return errors.Join(err, p.setClocks(now != 0))
 }
 
 // Close detaches the programs and frees the maps.

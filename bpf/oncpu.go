@@ -23,7 +23,34 @@ const (
 // PeriodNS is the time from sample to sample, a duration.
 func (o Options) PeriodNS() int64 { return 1e9 / int64(cmp.Or(o.Frequency, DefaultFrequency)) }
 
-// sampleCPUs attaches a program to the clock of each CPU that is online.
+// clock is a program on a CPU's clock.
+type clock struct {
+	link.Link
+	event int // perf's, by which it is started and stopped
+}
+
+func (c *clock) Close() error { return errors.Join(c.Link.Close(), unix.Close(c.event)) }
+
+// setClocks starts or stops the clocks. They stand still while nothing is to be sampled: where the kernel is a guest an
+// interrupt may cost more than 50 µs, which made Python's imports half as long again.
+func (p *Probes) setClocks(on bool) error {
+	request := uint(unix.PERF_EVENT_IOC_DISABLE)
+	if on {
+		request = unix.PERF_EVENT_IOC_ENABLE
+	}
+	for _, l := range p.links {
+		c, ok := l.(*clock)
+		if !ok {
+			continue
+		}
+		if err := unix.IoctlSetInt(c.event, request, 0); err != nil {
+			return fmt.Errorf("start or stop the clock of a CPU: %w", err)
+		}
+	}
+	return nil
+}
+
+// sampleCPUs attaches a program to the clock of each CPU that is online. The clocks stand still.
 //
 // Source: perf_event_open(2), PERF_COUNT_SW_CPU_CLOCK: a timer of the kernel, there without hardware counters.
 func sampleCPUs(program *ebpf.Program, opts Options) ([]link.Link, error) {
@@ -55,13 +82,9 @@ func sampleCPU(program *ebpf.Program, attr unix.PerfEventAttr, cpu int) (link.Li
 	if err != nil {
 		return nil, fmt.Errorf("open perf event: %w", err)
 	}
-	defer unix.Close(event) // the link keeps it
 	l, err := link.AttachRawLink(link.RawLinkOptions{Target: event, Program: program, Attach: ebpf.AttachPerfEvent})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, unix.Close(event))
 	}
-	if err := unix.IoctlSetInt(event, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("enable perf event: %w", err), l.Close())
-	}
-	return l, nil
+	return &clock{l, event}, nil
 }
