@@ -78,12 +78,12 @@ func writeDeparture(page *strings.Builder, random *rand.Rand, i, count, share in
 	arrives := (departs + minutes) % day
 	cents := 690 + random.IntN(4000)
 	fmt.Fprintf(page, `<article class="departure">
-<h2><time class="dep">%02d:%02d</time> &rarr; <time class="arr">%02d:%02d</time> <small>%d h %02d min</small></h2>
-<p>with <span class="operator">%s</span>, <span class="seats">%d seats left</span></p>
-<p>from <span class="price">&euro;&nbsp;%d.%02d</span> <a href="/book?d=%d">Book</a></p>`,
+<time class="dep">%02d:%02d</time> to <time class="arr">%02d:%02d</time> in %d h %02d min
+with <span class="operator">%s</span>, <span class="seats">%d seats left</span>
+from <span class="price">&euro;&nbsp;%d.%02d</span>`,
 		departs/60, departs%60, arrives/60, arrives%60, minutes/60, minutes%60,
-		strings.ReplaceAll(operators[random.IntN(len(operators))], "&", "&amp;"), random.IntN(50), cents/100, cents%100, i+1)
-	const opening, stop, closing = "\n<p>Stops:", 38, "</p>\n</article>\n"
+		strings.ReplaceAll(operators[random.IntN(len(operators))], "&", "&amp;"), random.IntN(50), cents/100, cents%100)
+	const opening, stop, closing = "\nStops:", 38, "\n</article>\n"
 	page.WriteString(opening)
 	for page.Len()-begin+stop+len(closing) < share {
 		at := (departs + random.IntN(minutes)) % day
