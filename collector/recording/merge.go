@@ -1,6 +1,8 @@
 package recording
 
 import (
+	"slices"
+
 	"github.com/google/pprof/profile"
 )
 
@@ -18,7 +20,22 @@ type merger struct {
 	functions map[functionKey]*profile.Function
 	mappings  map[mappingKey]*profile.Mapping
 	byFile    map[string][]*profile.Mapping
+	places    map[placeKey]place
+	labels    map[string][]string
 }
+
+// place is the location that was last found for an address. Stacks share most of theirs, and to find one anew takes the
+// names of all calls there.
+type (
+	placeKey struct {
+		binary string
+		offset uint64
+	}
+	place struct {
+		frames   []Frame
+		location *profile.Location
+	}
+)
 
 type (
 	sampleKey struct {
@@ -69,6 +86,8 @@ func newMerger(model string) *merger {
 		functions: make(map[functionKey]*profile.Function),
 		mappings:  make(map[mappingKey]*profile.Mapping),
 		byFile:    make(map[string][]*profile.Mapping),
+		places:    make(map[placeKey]place),
+		labels:    make(map[string][]string),
 	}
 	for _, t := range sampleTypes {
 		m.profile.SampleType = append(m.profile.SampleType, &profile.ValueType{Type: t.Type, Unit: t.Unit})
@@ -156,29 +175,40 @@ func (m *merger) sample(key sampleKey, stack []*profile.Location, values []int64
 	s := &profile.Sample{
 		Location: stack,
 		Value:    values,
-		Label:    map[string][]string{labelModel: {m.model}},
+		Label:    map[string][]string{labelModel: m.labelled(m.model)},
 		NumLabel: map[string][]int64{"trial": {int64(key.trial)}},
-		NumUnit:  map[string][]string{},
 	}
-	for label, value := range map[string]string{
-		"thread": key.thread, "goroutine": key.on.Entry, "creator": key.on.Creator, "wait": key.wait,
+	for _, label := range [...]struct{ name, value string }{
+		{"thread", key.thread}, {"goroutine", key.on.Entry}, {"creator", key.on.Creator}, {"wait", key.wait},
 	} {
-		if value != "" {
-			s.Label[label] = []string{value}
+		if label.value != "" {
+			s.Label[label.name] = m.labelled(label.value)
 		}
 	}
-	for label, n := range map[string]uint64{"goid": key.on.ID, "parent_goid": key.on.Parent} {
-		if n != 0 {
-			s.NumLabel[label] = []int64{int64(n)}
-		}
+	if key.on.ID != 0 {
+		s.NumLabel["goid"] = []int64{int64(key.on.ID)}
+	}
+	if key.on.Parent != 0 {
+		s.NumLabel["parent_goid"] = []int64{int64(key.on.Parent)}
 	}
 	if key.cut {
-		s.Label[cutLabel] = []string{"true"}
+		s.Label[cutLabel] = m.labelled("true")
 	}
 	if key.bytes != 0 {
-		s.NumLabel["bytes"], s.NumUnit["bytes"] = []int64{key.bytes}, []string{"bytes"}
+		s.NumLabel["bytes"] = []int64{key.bytes}
+		s.NumUnit = map[string][]string{"bytes": m.labelled("bytes")}
 	}
 	return s
+}
+
+// labelled is a label's value as samples have it, which they share.
+func (m *merger) labelled(value string) []string {
+	list, ok := m.labels[value]
+	if !ok {
+		list = []string{value}
+		m.labels[value] = list
+	}
+	return list
 }
 
 func (m *merger) heapLocation(l *profile.Location) *profile.Location {
@@ -201,13 +231,25 @@ func (m *merger) heapLocation(l *profile.Location) *profile.Location {
 
 // kernelLocation is one address with the calls inlined there.
 func (m *merger) kernelLocation(frames []Frame) *profile.Location {
+	physical := frames[len(frames)-1]
+	key := placeKey{physical.Binary, physical.Offset}
+	if known, ok := m.places[key]; ok && slices.EqualFunc(known.frames, frames, sameCall) {
+		return known.location
+	}
 	lines := make([]profile.Line, len(frames))
 	for i, f := range frames {
 		function := m.function(functionKey{f.Function, f.Function, f.File, int64(f.StartLine)})
 		lines[i] = profile.Line{Function: function, Line: int64(f.Line)}
 	}
-	physical := frames[len(frames)-1]
-	return m.location(locationKey{mapping: m.kernelMapping(physical), address: physical.Offset}, lines)
+	location := m.location(locationKey{mapping: m.kernelMapping(physical), address: physical.Offset}, lines)
+	m.places[key] = place{frames, location}
+	return location
+}
+
+// sameCall says that two frames are the same call, however each was found.
+func sameCall(a, b Frame) bool {
+	a.Found, b.Found = "", ""
+	return a == b
 }
 
 func (m *merger) location(key locationKey, lines []profile.Line) *profile.Location {
