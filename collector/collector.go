@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/procfs"
 
@@ -40,13 +41,19 @@ const DefaultMostStacks = bpf.DefaultMostStacks
 type Collector struct {
 	options   Options
 	probes    *bpf.Probes
-	stacks    bool // what the probes take
+	stacks    bool        // what the probes take
+	coming    chan loaded // probes that take stacks, nil where none were asked for in advance
 	proc      procfs.FS
 	symbols   *symbols.Symbolizer
 	meter     *cost.Meter // nil where unmetered says why
 	unmetered error
-	kernel    *symbols.Kernel // nil until asked for, and where unnamed says why
-	unnamed   error
+	kernel    func() (*symbols.Kernel, error) // read once, when first asked for: they take 3 MB
+}
+
+// loaded is what loading came to.
+type loaded struct {
+	probes *bpf.Probes
+	err    error
 }
 
 // Open loads the probes. An error that is ErrNotSupported says what is missing for that.
@@ -66,6 +73,7 @@ func Open(options Options) (*Collector, error) {
 		return nil, fmt.Errorf("find own process: %w", err)
 	}
 	c := &Collector{options: options, proc: proc, symbols: symbols.New(procfs.DefaultMountPoint)}
+	c.kernel = sync.OnceValues(func() (*symbols.Kernel, error) { return symbols.OpenKernel(procfs.DefaultMountPoint) })
 	c.meter, c.unmetered = cost.NewMeter()
 	if err := c.load(false); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -87,26 +95,56 @@ func (c *Collector) load(stacks bool) error {
 		}
 		c.probes = nil
 	}
-	options := c.options
+	if stacks {
+		if prepared := c.takePrepared(); prepared != nil {
+			c.probes, c.stacks = prepared, stacks
+			return c.probes.Reset() // what others did meanwhile is not this trial's
+		}
+	}
+	now := openProbes(c.options, stacks)
+	if now.err != nil {
+		return fmt.Errorf("open probes: %w", now.err)
+	}
+	c.probes, c.stacks = now.probes, stacks
+	return nil
+}
+
+// takePrepared gives what was loaded in advance, nil where nothing was, or not all of it could be: by itself it may.
+func (c *Collector) takePrepared() *bpf.Probes {
+	if c.coming == nil {
+		return nil
+	}
+	prepared := <-c.coming
+	c.coming = nil
+	if prepared.err == nil && len(prepared.probes.Missing()) > 0 {
+		prepared.probes.Close() // the next ones will say what is wrong
+		return nil
+	}
+	return prepared.probes
+}
+
+// PrepareStacks loads in advance, while other trials go on, what a watch with stacks needs: it takes about a second.
+// Trials of which a time counts should be over.
+func (c *Collector) PrepareStacks() {
+	if c.stacks || c.coming != nil {
+		return
+	}
+	coming := make(chan loaded, 1)
+	c.coming = coming
+	go func() {
+		c.kernel() // why there is none, who asks for it is told
+		coming <- openProbes(c.options, true)
+	}()
+}
+
+func openProbes(options Options, stacks bool) loaded {
 	options.Stacks = stacks
 	// Loading takes tens of MB, for the kernel's types. They are not to weigh on what is measured.
 	percent := debug.SetGCPercent(loadGCPercent)
 	probes, err := bpf.Open(options)
 	debug.SetGCPercent(percent)
-	if err != nil {
-		return fmt.Errorf("open probes: %w", err)
-	}
-	c.probes, c.stacks = probes, stacks
 	debug.FreeOSMemory()
-	return nil
-}
-
-// kernelNames are read when they are first asked for: they take 3 MB.
-func (c *Collector) kernelNames() (*symbols.Kernel, error) {
-	if c.kernel == nil && c.unnamed == nil {
-		c.kernel, c.unnamed = symbols.OpenKernel(procfs.DefaultMountPoint)
-	}
-	return c.kernel, c.unnamed
+	return loaded{probes, err}
 }
 
 // Missing gives the probes that were refused.
@@ -124,6 +162,9 @@ func inOneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", 
 // Close detaches the probes.
 func (c *Collector) Close() error {
 	var errs []error
+	if prepared := c.takePrepared(); prepared != nil {
+		errs = append(errs, prepared.Close())
+	}
 	if c.probes != nil {
 		errs = append(errs, c.probes.Close())
 	}

@@ -52,7 +52,7 @@ func (w *Watch) collectStacks(threads []bpf.Thread) error {
 	}
 	w.loseGoroutines()
 	w.settle(weights)
-	if _, err := w.c.kernelNames(); err != nil {
+	if _, err := w.c.kernel(); err != nil {
 		w.trial.Missing = append(w.trial.Missing, recording.Missing{Probe: "names of the kernel's functions", Reason: inOneLine(err)})
 	}
 	w.lookAtOthers()
@@ -271,7 +271,7 @@ func (n *namer) name(key bpf.WeightKey) named {
 
 // kernel names the kernel's frames. Of a sample the first address is where the CPU was, and no probe is in it.
 func (n *namer) kernel(raw bpf.Stack, sampled bool) []recording.Frame {
-	names, err := n.w.c.kernelNames()
+	names, err := n.w.c.kernel()
 	switch {
 	case len(raw.Kernel) == 0:
 		return nil

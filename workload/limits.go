@@ -84,8 +84,9 @@ const (
 )
 
 // weftFiles is what weft itself has open, for its maps, programs and links: it
-// was 217 on 2 CPUs, one more for each CPU.
-const weftFiles = 250
+// was 354 on 2 CPUs where the probes with stacks are loaded beside the others,
+// with two more for each CPU.
+const weftFiles = 390
 
 // Check reports everything of the host that stands in the way of d; each part
 // of the error says what was found, what is needed and what to change, and
@@ -113,7 +114,7 @@ func (l Limits) checkFiles(d Demand) error {
 	if err != nil {
 		return fmt.Errorf("limit of open files: %w", err)
 	}
-	if need := uint64(weftFiles + runtime.NumCPU()); need > limit.Hard {
+	if need := uint64(weftFiles + 2*runtime.NumCPU()); need > limit.Hard {
 		return tooLow("open files: %d needed by weft itself, hard limit %d: raise it with ulimit -Hn %d as root", need, limit.Hard, need)
 	}
 	if need := uint64(d.Concurrency + spareFiles); need > limit.Hard {

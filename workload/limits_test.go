@@ -106,7 +106,7 @@ func TestLimitsOfWeft(t *testing.T) {
 	l := limitsOf(t, host())
 	l.Rlimit = func(int) (Rlimit, error) { return Rlimit{Soft: 100, Hard: weftFiles}, nil }
 	err := l.Check(Demand{Concurrency: 1, Requests: 1, Trials: 1, KeepAlive: true})
-	checkError(t, err, ErrLimit, "needed by weft itself", "hard limit 250", "ulimit -Hn")
+	checkError(t, err, ErrLimit, "needed by weft itself", "hard limit 390", "ulimit -Hn")
 }
 
 // TestLimitsUnreadable: a limit that cannot be read is not a limit that is
