@@ -100,24 +100,36 @@ func (n *numbering) call(f frame) int32 {
 	return number
 }
 
-// trialsIn are the trials that a profile is the sum of. A trial may have no sample at all: the profile says how many
-// there are, and where these are all profiled trials of the model they are known by number.
-func trialsIn(v *View, model string, p *profile.Profile) []int {
-	list := slices.Clone(v.numbers(p))
-	count := max(trialCount(p), len(list), 1)
-	var profiled []int
+// trialsIn are the trials that a profile's values of a kind are the sum of. A trial may have no sample at all: the profile
+// says how many there are, and where these are all such trials of the model they are known by number.
+func trialsIn(v *View, model string, p *profile.Profile, kind Kind) []int {
+	from, comment := recording.Profiled, recording.CommentTrials
+	if isTraced(p, kind) {
+		from, comment = recording.Traced, recording.CommentHeapTrials
+	}
+	list := slices.DeleteFunc(slices.Clone(v.numbers(p)), func(n int) bool {
+		t := v.trial(n)
+		return t != nil && (t.Kind == recording.Traced) != (from == recording.Traced)
+	})
+	count := max(trialCount(p, comment), len(list), 1)
+	var all []int
 	for _, t := range v.trials {
-		if t.Model == model && t.Kind == recording.Profiled {
-			profiled = append(profiled, t.Number)
+		if t.Model == model && t.Kind == from {
+			all = append(all, t.Number)
 		}
 	}
-	if len(profiled) == count && !slices.ContainsFunc(list, func(n int) bool { return !slices.Contains(profiled, n) }) {
-		return profiled
+	if len(all) == count && !slices.ContainsFunc(list, func(n int) bool { return !slices.Contains(all, n) }) {
+		return all
 	}
 	for len(list) < count {
 		list = append(list, 0)
 	}
 	return list
+}
+
+// isTraced says that the values are of trials of their own, in which every allocation was traced.
+func isTraced(p *profile.Profile, kind Kind) bool {
+	return kind.Name == recording.KindHeap && trialCount(p, recording.CommentHeapTrials) > 0
 }
 
 // numbersOf are the trials of the samples, rising.
@@ -135,10 +147,10 @@ func numbersOf(p *profile.Profile) []int {
 // mostTrials bounds what a profile says of itself.
 const mostTrials = 10_000
 
-// trialCount is what the profile's comment "trials=N" says, 0 where there is none.
-func trialCount(p *profile.Profile) int {
+// trialCount is what the profile's comment says, 0 where there is none.
+func trialCount(p *profile.Profile, prefix string) int {
 	for _, comment := range p.Comments {
-		if text, ok := strings.CutPrefix(comment, "trials="); ok {
+		if text, ok := strings.CutPrefix(comment, prefix); ok {
 			if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= mostTrials {
 				return n
 			}

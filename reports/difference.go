@@ -15,7 +15,7 @@ const leastTrialsOfNoise = 2
 // (greatest less least trial), twice as far where one of the models has two trials only, and four times where both have:
 // two values tell little of how they spread. So of equal models with normal values of equal spread, one frame in a
 // hundred is colored by chance (1.2 % with 3 and 3 trials, 0.7 % with 2 and 3, 1.0 % with 2 and 2, fewer with more).
-// Where the trials did different amounts of work, values are those of one unit of it.
+// Where the trials did different amounts of work, values are those of one unit of it, but for what there is at the hold.
 type comparing struct {
 	model   string // that is compared with
 	other   *flameGraph
@@ -36,7 +36,7 @@ func newComparing(v *View, g *flameGraph, s, with *stacks) *comparing {
 	mine, known := v.unitsOf(g.trials)
 	theirs, alsoKnown := v.unitsOf(c.other.trials)
 	all := slices.Concat(mine, theirs)
-	c.perUnit = known && alsoKnown && slices.Min(all) != slices.Max(all)
+	c.perUnit = known && alsoKnown && !s.kind.atHold() && slices.Min(all) != slices.Max(all)
 	if !c.perUnit {
 		mine, theirs = ones(len(mine)), ones(len(theirs))
 	}

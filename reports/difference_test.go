@@ -13,16 +13,16 @@ import (
 	"github.com/weft-profiler/weft/collector/recording"
 )
 
-// differences draws the classes of the functions of one graph against another, by name.
-func differences(v *View, mine, theirs []stackSpec) map[string]string {
-	kind, err := kindByName(recording.KindHeap)
+// differences draws the classes of the functions of one graph of a kind against another, by name.
+func differences(v *View, name string, mine, theirs []stackSpec) map[string]string {
+	kind, err := kindByName(name)
 	if err != nil {
 		panic(err)
 	}
 	of := func(specs []stackSpec) *stacks {
 		p := newProfile(specs)
 		s := stacksOfKind(kind, p)
-		s.trials = trialsIn(v, "m", p)
+		s.trials = trialsIn(v, "m", p, kind)
 		return s
 	}
 	s := of(mine)
@@ -39,7 +39,7 @@ func differences(v *View, mine, theirs []stackSpec) map[string]string {
 func inTrials(from int, frames string, values ...int64) []stackSpec {
 	var list []stackSpec
 	for i, value := range values {
-		list = append(list, stackSpec{frames: strings.Split(frames, ";"), heap: value, trial: int64(from + i)})
+		list = append(list, stackSpec{frames: strings.Split(frames, ";"), heap: value, threads: value, trial: int64(from + i)})
 	}
 	return list
 }
@@ -72,7 +72,7 @@ type differenceCase struct {
 
 func TestDifferences(t *testing.T) {
 	for _, test := range differenceCases() {
-		got := differences(&View{numbers: numbersOf}, inTrials(1, "main;f", test.mine...), inTrials(11, "main;f", test.theirs...))
+		got := differences(&View{numbers: numbersOf}, recording.KindHeap, inTrials(1, "main;f", test.mine...), inTrials(11, "main;f", test.theirs...))
 		if got["f"] != test.want || got["main"] != test.want || got["all"] != test.want {
 			t.Errorf("%s: %v, want %s", test.name, got, test.want)
 		}
@@ -83,7 +83,7 @@ func TestDifferences(t *testing.T) {
 func TestDifferencesByPath(t *testing.T) {
 	mine := append(inTrials(1, "main;old;f", 50, 50, 50), inTrials(1, "main;new;f", 50, 50, 50)...)
 	theirs := append(inTrials(11, "main;old;f", 50, 50, 50), inTrials(11, "gone;f", 50, 50, 50)...)
-	got := differences(&View{numbers: numbersOf}, mine, theirs)
+	got := differences(&View{numbers: numbersOf}, recording.KindHeap, mine, theirs)
 	want := map[string]string{"all": "same", "main": "more2", "old": "same", "new": "more3"}
 	for name, class := range want {
 		if got[name] != class {
@@ -98,11 +98,19 @@ func TestDifferencesPerUnit(t *testing.T) {
 	for i, units := range []int{100, 100, 200, 200} {
 		v.trials = append(v.trials, &recording.Trial{Number: []int{1, 2, 11, 12}[i], Work: recording.Work{Units: units}})
 	}
-	if got := differences(v, inTrials(1, "f", 500, 500), inTrials(11, "f", 1000, 1000)); got["f"] != "same" {
-		t.Errorf("five bytes a unit and five: %v", got)
-	}
-	if got := differences(v, inTrials(1, "f", 500, 500), inTrials(11, "f", 500, 500)); got["f"] != "more2" {
-		t.Errorf("five bytes a unit and two and a half: %v", got)
+	for _, test := range []struct {
+		about, kind string
+		theirs      int64
+		want        string
+	}{
+		{"five threads a unit and five", recording.KindThreadCreate, 1000, "same"},
+		{"five threads a unit and two and a half", recording.KindThreadCreate, 500, "more2"},
+		{"what is in use at the hold, however much work follows", recording.KindHeap, 500, "same"},
+	} {
+		got := differences(v, test.kind, inTrials(1, "f", 500, 500), inTrials(11, "f", test.theirs, test.theirs))
+		if got["f"] != test.want {
+			t.Errorf("%s: %v", test.about, got)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ var goProfileNotes = map[string]string{
 	recording.KindMutex:     "Go's own profile of waits for locks, those inside of its runtime too, at the stack that unlocked; block has the program's where they were waited for.",
 }
 
+// tracedNote is of a heap that was taken beside the profiled trials.
+const tracedNote = "Every allocation that is in use while the answers are held, from a trial of its own: tracing them slows the program, so nothing else is taken from it."
+
 // flameNotes say what the graph shows and what it cannot.
 func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) []note {
 	share := func(n int64) string { return formatShare(float64(n) / float64(g.total())) }
@@ -36,6 +39,9 @@ func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) [
 		notes = append(notes, sampleNote(s)...)
 	}
 	notes = append(notes, note{text: totalText(s.kind, g) + " A frame is as wide as its share of it; a dashed edge marks a call that was inlined into the frame below."})
+	if isTraced(s.profile, s.kind) {
+		notes = append(notes, note{text: tracedNote})
+	}
 	if text, ok := goProfileNotes[s.kind.Name]; ok {
 		notes = append(notes, note{text: text})
 	}

@@ -36,7 +36,7 @@ type flameData struct {
 	Unit   string      `json:"unit"`
 	Notes  []flameNote `json:"notes"`
 	Count  int         `json:"count"`  // trials
-	Units  []float64   `json:"units"`  // finished work by trial; null where that is not known
+	Units  []float64   `json:"units"`  // finished work by trial; null where that is not known, or values do not grow with it
 	Least  float64     `json:"least"`  // frames of a smaller sum over the trials are not in it; 0 where all are
 	Names  []string    `json:"names"`  // of functions and files, safe to be shown
 	Frames [][5]int64  `json:"frames"` // name, file, line, kind of code (frameKind), color of the package
@@ -116,7 +116,7 @@ func flameFor(v *View, model, kind string) ([]byte, error) {
 
 func newFlameData(v *View, s *stacks, g *flameGraph) *flameData {
 	d := &flameData{Title: escapeTerminal(s.kind.Title + ": " + s.model), Unit: s.kind.Unit, Count: len(g.trials)}
-	if units, known := v.unitsOf(g.trials); known {
+	if units, known := v.unitsOf(g.trials); known && !s.kind.atHold() {
 		d.Units = units
 	}
 	share := pageShare

@@ -42,6 +42,9 @@ func Kinds() []Kind {
 	}
 }
 
+// atHold says that values are what there is while the answers are held, however much work comes before or after.
+func (k Kind) atHold() bool { return k.Name == recording.KindHeap || k.Name == recording.KindGoroutine }
+
 // Sample types that stacks of offcpu are told apart by.
 const (
 	sampleBlocked  = "offcpu_blocked"
@@ -134,7 +137,7 @@ func stacksOf(v *View, opts Options) (*stacks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
 	}
-	s := &stacks{kind: kind, model: model, profile: p, columns: columns, calls: v.calls(p), trials: trialsIn(v, model, p)}
+	s := &stacks{kind: kind, model: model, profile: p, columns: columns, calls: v.calls(p), trials: trialsIn(v, model, p, kind)}
 	if err := s.checkTotal(); err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", kind.Name, model, err)
 	}

@@ -94,7 +94,9 @@ transports, both ways; threads made are all but the first, which was there befor
 sum of *awaiting reply*, the area under its curve but for what is not over at the end, each moment of it charged to the stack
 that had sent last (of a server: received last); RSS grown is the gross growth, where the trial has it. What is missing stands above each graph
 and with the evidence. An event whose stack found no room, or could not be read, is in the sums, as "[unknown]". `+"`cpu`"+` is sampled, and
-`+"`heap`"+` is the runtime's own estimate: nothing has to add up to them. Under %d samples, cpu says "too few".
+`+"`heap`"+` is the runtime's own account: nothing has to add up to them. Under %d samples, cpu says "too few". Go's heap is sampled in the
+profiled trials (an allocation every 4 KiB on average); Python's has every allocation, from a trial of its own, because tracing takes
+more CPU time than the work: nothing else of that trial is shown, and of one trial the noise is not known.
 
 `+"`goroutine`, `block` and `mutex`"+` are Go's own profiles, which models in Go tell of themselves and others do not; no counter has them.
 `+"`goroutine`"+` is the goroutines that there are while the answers are held, those of weft in the program among them (one waits for the
@@ -137,7 +139,8 @@ twice as far where one of the models has two profiled trials only, four times wh
 frame in a hundred is colored by chance (values normal and of equal spread: 1.2 %% with 3 and 3 trials, 0.7 %% with 2 and 3,
 1.0 %% with 2 and 2). The strength is the factor, up to 1.5, up to 3, more. Each model needs %d profiled trials or nothing is
 colored.
-Where the trials did different amounts of work, values are those of one unit of it. The page leaves out frames of less
+Where the trials did different amounts of work, values are those of one unit of it, but for `+"`heap` and `goroutine`"+`,
+which are what there is at the hold. The page leaves out frames of less
 than %g %% of a graph: one that is missing there may have been so great, which counts as noise.
 `, leastTrialsOfNoise, 100*pageShare)
 }

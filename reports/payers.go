@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,9 +24,11 @@ const payersAbout = "Each figure is what the function and everything that it cal
 // payers is who pays in one model, by function.
 type payers struct {
 	Model   string
-	Trials  int
+	Trials  int // profiled ones
+	Traced  int // those that the heap is from, where it was traced in trials of its own
 	Kinds   []Kind
 	Totals  []float64 // by kind, of one trial
+	over    []float64 // by kind, how many trials the stacks are of
 	Rows    []payer
 	Dropped int // functions that are not in Rows
 }
@@ -48,7 +51,7 @@ func newPayers(v *View, model string, most int) (*payers, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := &payers{Model: model, Trials: len(trialsIn(v, model, p))}
+	list := &payers{Model: model}
 	var all []*stacks
 	for _, name := range payerColumns() {
 		s, err := stacksOf(v, Options{Kind: name, Model: model})
@@ -59,9 +62,11 @@ func newPayers(v *View, model string, most int) (*payers, error) {
 			return nil, err
 		}
 		if total := s.total(); total > 0 {
+			list.count(s)
 			all = append(all, s)
 			list.Kinds = append(list.Kinds, s.kind)
-			list.Totals = append(list.Totals, float64(total)/float64(list.Trials))
+			list.Totals = append(list.Totals, float64(total)/float64(len(s.trials)))
+			list.over = append(list.over, float64(len(s.trials)))
 		}
 	}
 	if len(all) == 0 {
@@ -71,6 +76,35 @@ func newPayers(v *View, model string, most int) (*payers, error) {
 	list.Rows = firstOf(rows, most)
 	list.Dropped = len(rows) - len(list.Rows)
 	return list, nil
+}
+
+// count takes up how many trials a kind's stacks are of.
+func (p *payers) count(s *stacks) {
+	if isTraced(s.profile, s.kind) {
+		p.Traced = len(s.trials)
+		return
+	}
+	p.Trials = len(s.trials)
+}
+
+// TrialsText says what the figures are of.
+func (p *payers) TrialsText() string {
+	var parts []string
+	for _, of := range []struct {
+		count     int
+		one, many string
+	}{
+		{p.Trials, "one profiled trial", "the mean of %d profiled trials"},
+		{p.Traced, "the heap of one traced trial", "the heap of %d traced trials"},
+	} {
+		switch {
+		case of.count == 1:
+			parts = append(parts, of.one)
+		case of.count > 1:
+			parts = append(parts, fmt.Sprintf(of.many, of.count))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // paying is a function while it is summed.
@@ -93,7 +127,7 @@ func sumPayers(calls *callTable, all []*stacks, list *payers) []payer {
 	for i, sample := range all[0].profile.Sample {
 		some := false
 		for k, s := range all {
-			values[k] = float64(s.value(sample)) / float64(list.Trials)
+			values[k] = float64(s.value(sample)) / list.over[k]
 			some = some || values[k] > 0
 		}
 		if some {

@@ -58,6 +58,29 @@ func TestPayers(t *testing.T) {
 	}
 }
 
+// A heap that was traced in a trial of its own is not divided by the profiled ones.
+func TestPayersTraced(t *testing.T) {
+	p := newProfile([]stackSpec{
+		{frames: []string{"main", "get"}, heap: 60, trial: 44},
+		{frames: []string{"main", "get"}, sent: 100, trial: 30},
+		{frames: []string{"main", "get"}, sent: 300, trial: 45},
+	})
+	p.Comments = []string{"trials=2", "heap_trials=1"}
+	r := newRecording()
+	for i, kind := range []recording.Kind{recording.Traced, recording.Profiled} {
+		r.Trials = append(r.Trials, newTestTrial(specs()[0], kind, i+1))
+		r.Trials[len(r.Trials)-1].Number = 44 + i
+	}
+	v := NewView(save(t, r, map[string]*profile.Profile{"go-threads": p}))
+	list, err := newPayers(v, "go-threads", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(list.Totals, list.Rows[0].Total, list.TrialsText()), "[60 200] [60 200]the mean of 2 profiled trials, the heap of one traced trial"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // What the functions pay themselves comes to the total of each column.
 func TestPayersAddUp(t *testing.T) {
 	v := newNineView(t, 1)

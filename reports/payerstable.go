@@ -60,11 +60,7 @@ const leastName = 24
 
 // text draws one model's table, at most as wide as the screen: names are cut in the middle.
 func (p *payers) text(out screen, v *View, paint func(...text.Color) decorate) {
-	of := "one profiled trial"
-	if p.Trials > 1 {
-		of = fmt.Sprintf("mean of %d profiled trials", p.Trials)
-	}
-	out.writeWrapped(fmt.Sprintf("Who pays in %s, with callees: %s", p.Model, of), "  ", paint(text.Bold))
+	out.writeWrapped(fmt.Sprintf("Who pays in %s, with callees: %s", p.Model, p.TrialsText()), "  ", paint(text.Bold))
 	totals, _ := v.totalsOf(p.Model)
 	for _, t := range totals {
 		if !t.Equal() {

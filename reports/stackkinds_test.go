@@ -153,24 +153,33 @@ func TestIsKernel(t *testing.T) {
 
 // A profile may say anything of its trials.
 func TestTrialsIn(t *testing.T) {
-	v := NewView(newRecording())
+	r := newRecording()
+	r.Trials = append(r.Trials, newTestTrial(specs()[0], recording.Traced, 1))
+	r.Trials[len(r.Trials)-1].Number = 44
+	v := NewView(r)
 	for _, test := range []struct {
-		comment string
-		labels  []int64
-		want    string
+		comments string
+		labels   []int64
+		want     string // of the CPU, and of the heap
 	}{
-		{"", nil, "[30]"}, // the only profiled trial
-		{"trials=1", []int64{30}, "[30]"},
-		{"trials=2", []int64{30}, "[30 0]"},
-		{"trials=-4", []int64{7, 7, 5}, "[5 7]"},
-		{"trials=999999999999", []int64{-3, 1 << 40}, "[30]"},
+		{"", nil, "[30] [30]"}, // the only profiled trial
+		{"trials=1", []int64{30}, "[30] [30]"},
+		{"trials=2", []int64{30}, "[30 0] [30 0]"},
+		{"trials=-4", []int64{7, 7, 5}, "[5 7] [5 7]"},
+		{"trials=999999999999", []int64{-3, 1 << 40}, "[30] [30]"},
+		{"trials=1 heap_trials=1", []int64{30, 44}, "[30] [44]"},
+		{"trials=1 heap_trials=1", []int64{44}, "[30] [44]"},
+		{"trials=2 heap_trials=1", []int64{30, 43, 44}, "[30 43] [44]"},
+		{"trials=1 heap_trials=2", []int64{30, 44}, "[30] [44 0]"},
+		{"trials=1 heap_trials=0", []int64{30, 44}, "[30] [30]"},
 	} {
-		p := &profile.Profile{Comments: []string{"tool=x", test.comment}}
+		p := &profile.Profile{Comments: append([]string{"tool=x"}, strings.Fields(test.comments)...)}
 		for _, n := range test.labels {
 			p.Sample = append(p.Sample, &profile.Sample{NumLabel: map[string][]int64{"trial": {n}}})
 		}
-		if got := fmt.Sprint(trialsIn(v, "go-threads", p)); got != test.want {
-			t.Errorf("%s with %v: %s, want %s", test.comment, test.labels, got, test.want)
+		got := fmt.Sprint(trialsIn(v, "go-threads", p, Kind{Name: recording.KindCPU}), " ", trialsIn(v, "go-threads", p, Kind{Name: recording.KindHeap}))
+		if got != test.want {
+			t.Errorf("%s with %v: %s, want %s", test.comments, test.labels, got, test.want)
 		}
 	}
 }

@@ -82,7 +82,6 @@ func (v *View) newTotals(model string) ([]Total, error) {
 		return nil, err
 	}
 	list := []Total{}
-	trials := trialsIn(v, model, p)
 	for _, kind := range Kinds() {
 		columns, err := kind.columns(p)
 		if err != nil {
@@ -95,6 +94,7 @@ func (v *View) newTotals(model string) ([]Total, error) {
 		if kind.Counter == nil {
 			continue
 		}
+		trials := trialsIn(v, model, p, kind)
 		counter, known := v.counted(trials, kind)
 		if t := (Total{model, kind.Name, kind.Unit, s.total(), counter, trials, kind.Noun}); known && (t.Stacks > 0 || t.Counter > 0) {
 			list = append(list, t)

@@ -66,7 +66,7 @@ import (
 // A child with neither, or without another one, answers "heap 0".
 //
 // A child whose runtime keeps more profiles names them after ready, which it
-// should only if it is to be profiled:
+// should only if its Config says Profile:
 //
 //	ready {"profiles": ["goroutine", "block", "mutex"]}
 //
@@ -81,8 +81,8 @@ import (
 //	profile block 1234
 //	<1234 bytes>
 //
-// Children should use one thread for all of this in a trial that is not
-// profiled, so that the protocol adds nothing to what is measured.
+// Children should use one thread for all of this where Profile is not set,
+// so that the protocol adds nothing to what is measured.
 const (
 	gateIn  = 3 // the child reads weft's words here
 	gateOut = 4 // and writes its own here

@@ -14,7 +14,8 @@ const (
 	Warmup   Kind = "warmup"   // one wave, not evaluated
 	Measured Kind = "measured" // counters only, timed
 	Held     Kind = "held"     // one wave, which the origin answers when all of it wait: what a waiting task costs
-	Profiled Kind = "profiled" // the first wave held too; stacks and heap, never timed
+	Traced   Kind = "traced"   // held too; the heap of a model that can tell of it only by tracing every allocation
+	Profiled Kind = "profiled" // the first wave held too; stacks, and the heap where it is sampled, never timed
 	Control  Kind = "control"  // through the gate without work: what the program costs before any
 )
 
@@ -34,6 +35,7 @@ type Plan struct {
 	Runs        int // measured trials
 	Warmups     int
 	Held        int // most pairs of held trials, at a tenth of the concurrency and at all of it
+	Traced      int // of models in Python
 	Profiled    int
 	Controls    int
 	Requests    int // of a measured or profiled trial
@@ -61,7 +63,7 @@ func (p Plan) CheckValid() error {
 		value, min int
 	}{
 		{"runs", p.Runs, 0}, {"warm-ups", p.Warmups, 0}, {"held trials", p.Held, 0},
-		{"profiled trials", p.Profiled, 0}, {"control trials", p.Controls, 0},
+		{"traced trials", p.Traced, 0}, {"profiled trials", p.Profiled, 0}, {"control trials", p.Controls, 0},
 		{"requests", p.Requests, 1}, {"concurrency", p.Concurrency, 1},
 	} {
 		if count.value < count.min {
@@ -72,7 +74,7 @@ func (p Plan) CheckValid() error {
 }
 
 // Trials returns the trials in their order: warm-ups, measured, held,
-// control, profiled. Each kind goes round by round through all models, never
+// traced, control, profiled. Each kind goes round by round through all models, never
 // all trials of one model in a row, so that what drifts on the host meets them
 // all; round r of the measured trials begins with model r mod m, so that no
 // model always follows the start. p has to be valid.
@@ -101,6 +103,13 @@ func (p Plan) Trials() []Trial {
 			}
 			for _, concurrency := range p.heldAt(model) {
 				add(model, Held, concurrency)
+			}
+		}
+	}
+	for range p.Traced {
+		for _, model := range p.Models {
+			if m, err := Lookup(model); err == nil && m.Python() {
+				add(model, Traced, p.concurrency(model))
 			}
 		}
 	}
@@ -134,6 +143,14 @@ func (p Plan) ProfiledTrial(number int, model string) Trial {
 	return p.trial(number, model, Profiled, p.concurrency(model))
 }
 
+// TakesHeap says that the child tells of its heap. Go samples it for next to nothing, so
+// profiled trials have it too; Python's tracemalloc takes as much CPU as the work, and
+// trials with it have nothing else to say.
+func (t Trial) TakesHeap() bool {
+	m, err := Lookup(t.Model)
+	return t.Kind == Traced || t.Kind == Profiled && err == nil && !m.Python()
+}
+
 // trial is one of the plan's. A wave is as many requests as can be in flight at
 // once: more would tell a held trial nothing, and would put tasks into it that
 // have not begun.
@@ -143,7 +160,7 @@ func (p Plan) trial(number int, model string, kind Kind, concurrency int) Trial 
 	switch kind {
 	case Warmup:
 		t.Requests = wave
-	case Held:
+	case Held, Traced:
 		t.Requests, t.Hold = wave, wave
 	case Profiled:
 		t.Hold = wave
@@ -186,18 +203,18 @@ func (p Plan) Config(t Trial, url string, timeout time.Duration) Config {
 	m, err := Lookup(t.Model)
 	return Config{
 		URL: url, Requests: t.Requests, Concurrency: t.Concurrency, KeepAlive: p.KeepAlive, Own: err == nil && m.Own,
-		TimeoutNS: timeout.Nanoseconds(), Profile: t.Kind == Profiled, Model: t.Model,
+		TimeoutNS: timeout.Nanoseconds(), Profile: t.TakesHeap(), Model: t.Model,
 	}
 }
 
 // Rough costs, for the estimate only.
 const (
-	trialCost   = 40 * time.Millisecond  // starting a child, reading out, letting it go
+	trialCost   = 60 * time.Millisecond  // starting a child, reading out, letting it go
 	heldCost    = 20 * time.Millisecond  // waiting until all wait, and measuring
 	profileCost = 100 * time.Millisecond // attaching, resolving symbols
-	requestCost = 500 * time.Microsecond // CPU of one request, origin and child
+	requestCost = 700 * time.Microsecond // CPU of one request, origin and child
 
-	pythonTrialCost   = 150 * time.Millisecond // importing
+	pythonTrialCost   = 270 * time.Millisecond // importing
 	pythonRequestCost = 4 * time.Millisecond   // parsing, most of it, on one thread at a time
 )
 
@@ -226,6 +243,8 @@ func (t Trial) work(latency time.Duration, rate float64, request time.Duration) 
 	switch t.Kind {
 	case Held:
 		work += heldCost
+	case Traced:
+		work += heldCost + 2*cpu // what the tracing takes
 	case Profiled:
 		work += heldCost + profileCost + cpu // stacks about double it
 	}

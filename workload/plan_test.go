@@ -49,6 +49,22 @@ func TestPlanHeld(t *testing.T) {
 	}
 }
 
+// TestPlanTraced: Python tells of its heap in a wave of its own, and of nothing else there; Go beside all else.
+func TestPlanTraced(t *testing.T) {
+	p := Plan{Models: []string{"go-threads", "py-threads", "py-sequential"}, Traced: 1, Controls: 1, Profiled: 1, Requests: 100, Concurrency: 20}
+	var got []string
+	for _, trial := range p.Trials() {
+		if trial.Kind != Control {
+			got = append(got, fmt.Sprintf("%s:%s %d/%d %v", trial.Kind, trial.Model, trial.Requests, trial.Hold, p.Config(trial, "http://h", 0).Profile))
+		}
+	}
+	want := "traced:py-threads 20/20 true, traced:py-sequential 1/1 true, " +
+		"profiled:go-threads 100/20 true, profiled:py-threads 100/20 false, profiled:py-sequential 100/1 false"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, ", "), want)
+	}
+}
+
 // TestPlanFewRequests: a wave is not more than there are.
 func TestPlanFewRequests(t *testing.T) {
 	p := Plan{Models: []string{"go-threads"}, Warmups: 1, Held: 1, Profiled: 1, Requests: 23, Concurrency: 50}
@@ -129,7 +145,7 @@ func TestEstimate(t *testing.T) {
 		// without work.
 		{Plan{Models: []string{"go-sequential"}, Runs: 3, Warmups: 1, Held: 1, Profiled: 1, Controls: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 116 * time.Second, 120 * time.Second},
 		// A held trial takes the latency once, whatever its concurrency.
-		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 580 * time.Millisecond, 800 * time.Millisecond},
+		{Plan{Models: []string{"go-eventloop"}, Held: 1, Requests: 100, Concurrency: 100}, 290 * time.Millisecond, 0, 580 * time.Millisecond, 900 * time.Millisecond},
 		// Importing and parsing take longer in Python.
 		{plan("py-asyncio"), 20 * time.Millisecond, 0, 3 * time.Second, 8 * time.Second},
 		{Plan{Models: []string{"py-asyncio"}, Controls: 1, Requests: 100, Concurrency: 100}, time.Hour, 0, pythonTrialCost, pythonTrialCost},

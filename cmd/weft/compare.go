@@ -41,7 +41,7 @@ type compareOptions struct {
 
 func defaultCompareOptions() compareOptions {
 	opts := compareOptions{
-		plan:    workload.Plan{Profiled: 2, Controls: 1},
+		plan:    workload.Plan{Traced: 1, Profiled: 2, Controls: 1},
 		origin:  origin.DefaultConfig(),
 		command: os.Args,
 	}
@@ -59,10 +59,11 @@ func compareCommand() *cobra.Command {
 			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then\n" +
 			"pairs in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
 			"waiting task costs (three pairs in Go, whose memory grows in leaps, one in Python; one trial, and no\n" +
-			"such figure, where a model is sequential or decides itself how many it has in flight); one without\n" +
-			"work, which is what the program costs; and two that are profiled, with a third where they took less\n" +
-			"than 3 s, and more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together.\n" +
-			"Held trials fetch as many pages as can be in flight at once, and so does the warm-up that has the\n" +
+			"such figure, where a model is sequential or decides itself how many it has in flight); in Python one\n" +
+			"in which every allocation is traced, for the heap alone; one without work, which is what the\n" +
+			"program costs; and two that are profiled, with a third where their work took less than a second,\n" +
+			"and more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together. Held and\n" +
+			"traced trials fetch as many pages as can be in flight at once, and so does the warm-up that has the\n" +
 			"origin make the pages, other warm-ups ten; all else fetches all of them.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/google/pprof/profile"
+
 	"github.com/weft-profiler/weft/collector"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
@@ -93,7 +95,7 @@ func unitsOf(trial *recording.Trial) int {
 	switch trial.Kind {
 	case recording.Control:
 		return 0
-	case recording.Warmup, recording.Held:
+	case recording.Warmup, recording.Held, recording.Traced:
 		return trial.Concurrency
 	}
 	return 23
@@ -102,7 +104,7 @@ func unitsOf(trial *recording.Trial) int {
 // checkPlan looks at what the plan says beside what the flags do.
 func checkPlan(t *testing.T, plan recording.Plan) {
 	t.Helper()
-	if plan.HeldTrials != 3 || plan.ProfileTrials != 2 || plan.ControlTrials != 1 || len(plan.Details) != len(plan.Models) {
+	if plan.HeldTrials != 3 || plan.TracedTrials != 1 || plan.ProfileTrials != 2 || plan.ControlTrials != 1 || len(plan.Details) != len(plan.Models) {
 		t.Fatalf("plan %+v", plan)
 	}
 	for i, d := range plan.Details {
@@ -214,7 +216,7 @@ func checkPhases(t *testing.T, trial *recording.Trial) {
 			t.Errorf("trial %d: snapshot at %s: %+v", trial.Number, point, s)
 		}
 	}
-	if held, ok := trial.Snapshots[recording.AtHeld]; ok != (trial.Kind == recording.Held || trial.Kind == recording.Profiled) ||
+	if held, ok := trial.Snapshots[recording.AtHeld]; ok != slices.Contains([]recording.Kind{recording.Held, recording.Traced, recording.Profiled}, trial.Kind) ||
 		ok && held.Waiting != int64(trial.Concurrency) {
 		t.Errorf("trial %d, %s: held %+v", trial.Number, trial.Kind, held)
 	}
@@ -242,22 +244,31 @@ func checkMemory(t *testing.T, trial *recording.Trial) {
 	}
 }
 
-// checkPythonProfiles looks for the function that waits for the answer in each model: what it has made is in use.
+// checkPythonProfiles looks for the function that waits for the answer in each model: what it has made is in use. In the
+// trials that say so, nothing else is taken.
 func checkPythonProfiles(t *testing.T, rec *recording.Recording) {
 	t.Helper()
 	holders := map[string]string{
 		"py-sequential": "weft_requests.Client.get", "py-threads": "weft_requests.Client.get",
 		"py-gevent": "weft_requests.Client.get", "py-asyncio": "aiohttp.client.ClientSession._request",
 	}
+	looks := map[string]func(*testing.T){}
 	for model, function := range holders {
 		if !slices.Contains(rec.Run.Plan.Models, model) {
 			continue // it was skipped
 		}
 		path := filepath.Join(rec.Dir, model+".pb.gz")
 		for _, sample := range []string{"inuse_space", "inuse_objects"} {
-			out := pprofSays(t, path, "-top", "-nodecount=1000", "-nodefraction=0", "-sample_index="+sample)
-			contains(t, model+", "+sample, out, function, "weft_child.main")
+			looks[model+", "+sample] = func(t *testing.T) {
+				out := pprofSays(t, path, "-top", "-nodecount=1000", "-nodefraction=0", "-sample_index="+sample)
+				contains(t, "it", out, function, "weft_child.main")
+			}
 		}
+		p, err := rec.Profile(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkTraced(t, rec, model, p)
 		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", "heap", "--model", model)
 		if code != exitOK || !strings.HasPrefix(out, "<svg ") || !strings.Contains(out, "weft_child.main") {
 			t.Errorf("heap of %s: exit %d, %s\n%.300s", model, code, log, out)
@@ -266,6 +277,31 @@ func checkPythonProfiles(t *testing.T, rec *recording.Recording) {
 		if code != exitFailed || !strings.Contains(log, "the profile of "+model+" has nothing of kind goroutine") {
 			t.Errorf("goroutine of %s: exit %d, %s", model, code, log)
 		}
+	}
+	sideBySide(t, looks)
+}
+
+// checkTraced: what is in use is of the traced trial alone, and of all else nothing is.
+func checkTraced(t *testing.T, rec *recording.Recording, model string, p *profile.Profile) {
+	t.Helper()
+	traced := map[int64]bool{}
+	for _, trial := range rec.Trials {
+		if trial.Model == model && trial.Kind == recording.Traced {
+			traced[int64(trial.Number)] = trial.Heap != nil && trial.Heap.RateBytes == 1
+		}
+		if trial.Model == model && trial.Kind == recording.Profiled && trial.Heap != nil {
+			t.Errorf("trial %d of %s tells of its heap: %+v", trial.Number, model, trial.Heap)
+		}
+	}
+	inUse := slices.IndexFunc(p.SampleType, func(of *profile.ValueType) bool { return of.Type == "inuse_objects" })
+	for _, s := range p.Sample {
+		number := s.NumLabel["trial"][0]
+		if (s.Value[inUse] > 0) != traced[number] {
+			t.Fatalf("%s, trial %d: %v in use by %s, traced trials are %v", model, number, s.Value, s.Location[0].Line[0].Function.Name, traced)
+		}
+	}
+	if len(traced) != 1 || !slices.Contains(p.Comments, "heap_trials=1") {
+		t.Errorf("%s: traced trials %v, the profile says %q", model, traced, p.Comments)
 	}
 }
 

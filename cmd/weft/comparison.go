@@ -127,6 +127,7 @@ func (c *comparison) planRecord() recording.Plan {
 		WarmupTrials:  plan.Warmups,
 		MeasuredRuns:  plan.Runs,
 		HeldTrials:    plan.Held,
+		TracedTrials:  plan.Traced,
 		ProfileTrials: plan.Profiled,
 		ControlTrials: plan.Controls,
 		SampleHz:      int(c.options.tables.Frequency),
@@ -168,6 +169,9 @@ func (c *comparison) trials(ctx context.Context) error {
 			if c.failed[planned.Model] >= mostFailures {
 				continue
 			}
+			if planned.Kind == workload.Control && c.options.plan.Profiled > 0 {
+				c.collector.PrepareStacks() // of control trials no time counts
+			}
 			bar.begin(planned)
 			if more, err := c.finishTrial(ctx, planned); !more || err != nil {
 				return errors.Join(err, c.finishRun(err != nil || c.originErr == nil))
@@ -202,7 +206,7 @@ func (c *comparison) finishTrial(ctx context.Context, planned workload.Trial) (b
 // times as much to be told apart from noise), and more until its profile of the CPU has reports.EnoughSamples, but not
 // without end, and not where it mostly waits: then the profile says that its samples are few.
 const (
-	enoughProfiled, enoughTime = 3, 3 * time.Second
+	enoughProfiled, enoughTime = 3, time.Second
 	mostProfiled, mostTime     = 6, 5 * time.Second
 )
 

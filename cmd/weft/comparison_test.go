@@ -63,8 +63,8 @@ func TestMoreProfiledTrials(t *testing.T) {
 		"go-nethttp":    {trials: 6, samples: 23},
 		"go-eventloop":  {trials: 3, samples: 23},
 		"go-sequential": {trials: 3, samples: 23, ns: 6e9},
-		"py-threads":    {trials: 2, samples: 1000, ns: 29e8},
-		"py-asyncio":    {trials: 2, samples: 1000, ns: 3e9},
+		"py-threads":    {trials: 2, samples: 1000, ns: 9e8},
+		"py-asyncio":    {trials: 2, samples: 1000, ns: 1e9},
 		"py-sequential": {trials: 1}, // the plan's own were not all finished
 	}}
 	want := []workload.Trial{opts.plan.ProfiledTrial(71, "go-threads"), opts.plan.ProfiledTrial(72, "py-threads")}

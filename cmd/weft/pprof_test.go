@@ -33,6 +33,7 @@ func checkProfiles(t *testing.T, rec *recording.Recording) {
 	if builtWithCgo() {
 		functions["go-threads"]["threadcreate"] = "clone3" // libc makes the threads then, and cuts their stacks
 	}
+	looks := map[string]func(*testing.T){}
 	for model, known := range functions {
 		p, err := rec.Profile(model)
 		if err != nil {
@@ -44,12 +45,28 @@ func checkProfiles(t *testing.T, rec *recording.Recording) {
 			if !ok && model != "go-threads" {
 				continue // one model is enough for a type of which no more than its being there is known
 			}
-			top := pprofSays(t, path, "-top", "-nodefraction=0", "-nodecount=100000", "-sample_index="+sample.Type)
-			contains(t, model+", "+sample.Type, top, "Type: "+sample.Type+"\n", function)
-			checkAllShown(t, model+", "+sample.Type, top, total(p, i))
-			checkLabels(t, model+", "+sample.Type, pprofSays(t, path, "-tags", "-sample_index="+sample.Type), p, i)
+			looks[model+", "+sample.Type] = func(t *testing.T) {
+				top := pprofSays(t, path, "-top", "-nodefraction=0", "-nodecount=100000", "-sample_index="+sample.Type)
+				contains(t, "it", top, "Type: "+sample.Type+"\n", function)
+				checkAllShown(t, "it", top, total(p, i))
+				checkLabels(t, "it", pprofSays(t, path, "-tags", "-sample_index="+sample.Type), p, i)
+			}
 		}
 	}
+	sideBySide(t, looks)
+}
+
+// sideBySide runs tests as many at once as there are CPUs.
+func sideBySide(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	t.Run("pprof", func(t *testing.T) {
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t)
+			})
+		}
+	})
 }
 
 // checkStacks holds what the stacks come to against what the kernel counted beside them.

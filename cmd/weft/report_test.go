@@ -185,7 +185,7 @@ func TestReportTop(t *testing.T) {
 		if code != exitOK {
 			t.Errorf("%q: exit %d, %s", args, code, log)
 		}
-		contains(t, fmt.Sprint(args), out, "Who pays in go-threads, with callees: mean of 3 profiled trials", "main.main")
+		contains(t, fmt.Sprint(args), out, "Who pays in go-threads, with callees: the mean of 3 profiled trials", "main.main")
 		all := len(args) == 2 && slices.Contains(args, "--top")
 		if strings.Contains(out, "functions more") == all {
 			t.Errorf("%q names not as many functions as were asked for:\n%s", args, out)

@@ -54,7 +54,7 @@ func (c *comparison) trial(ctx context.Context, planned workload.Trial) (*record
 	if err == nil {
 		err = r.othersFailure()
 	}
-	if err == nil && planned.Kind == workload.Profiled {
+	if err == nil && (planned.Kind == workload.Profiled || planned.TakesHeap()) {
 		err = r.addProfile()
 	}
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *running) throughTheGates(ctx context.Context) error {
 	}
 	r.trial.Work, r.trial.Phases.LastNS = workRecord(result), result.EndNS
 	r.workNS, r.memory[recording.AtEnd] = result.CPUNS, result.GoMemory
-	if r.planned.Kind == workload.Profiled {
+	if r.planned.TakesHeap() {
 		r.addRates(result)
 	}
 	if result.Failed() > 0 { // which is why nobody was held
@@ -135,7 +135,7 @@ func (r *running) hold(ctx context.Context) error {
 	if err := r.watch.Held(waiting); err != nil {
 		return err
 	}
-	if r.planned.Kind == workload.Profiled {
+	if r.planned.TakesHeap() {
 		if r.held, err = r.child.Heap(ctx); err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func (r *running) finish(ctx, life context.Context, failed error) (err error) {
 	if 0 < r.workNS && r.workNS < r.trial.CPU.WorkNS {
 		r.trial.CPU.WorkNS = r.workNS
 	}
-	if r.planned.Kind == workload.Profiled {
+	if r.planned.TakesHeap() {
 		asked := r.ask(life, workload.ProfileBlock, workload.ProfileMutex) // before heap, which waits for the collector
 		var heapErr error
 		r.end, heapErr = r.child.Heap(life)

@@ -46,15 +46,26 @@ func (r *running) addRates(result workload.Result) {
 	}
 }
 
+// addProfile adds what the trial is for to the model's profile: of a traced trial the heap alone.
 func (r *running) addProfile() error {
 	builder := r.c.profiles[r.planned.Model]
 	if builder == nil {
 		builder = recording.NewProfileBuilder(r.c.run.Tool, r.planned.Model)
 		r.c.profiles[r.planned.Model] = builder
 	}
-	builder.AddStacks(r.planned.Number, r.watch.Stacks())
-	r.trial.Found = recording.FoundIn(r.watch.Stacks())
-	r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks(), r.trial.Phases.DoneNS-r.trial.Phases.GateNS)
+	if r.planned.Kind == workload.Profiled {
+		builder.AddStacks(r.planned.Number, r.watch.Stacks())
+		r.trial.Found = recording.FoundIn(r.watch.Stacks())
+		r.c.profiled[r.planned.Model] = r.c.profiled[r.planned.Model].plus(r.watch.Stacks(), r.trial.Phases.DoneNS-r.trial.Phases.GateNS)
+	}
+	if r.planned.TakesHeap() {
+		return r.addHeap(builder)
+	}
+	return nil
+}
+
+// addHeap adds what the child said of itself.
+func (r *running) addHeap(builder *recording.ProfileBuilder) error {
 	var err error
 	switch {
 	case r.held.Stacks:

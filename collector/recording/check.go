@@ -97,6 +97,7 @@ func (p *Plan) checkValid() error {
 		{"warmup_trials", int64(p.WarmupTrials)},
 		{"measured_runs", int64(p.MeasuredRuns)},
 		{"held_trials", int64(p.HeldTrials)},
+		{"traced_trials", int64(p.TracedTrials)},
 		{"profile_trials", int64(p.ProfileTrials)},
 		{"control_trials", int64(p.ControlTrials)},
 		{"timeout_ns", p.TimeoutNS},
@@ -283,7 +284,7 @@ func (s *Snapshot) checkValid() error {
 }
 
 func (k Kind) known() bool {
-	return slices.Contains([]Kind{Warmup, Measured, Held, Profiled, Control}, k)
+	return slices.Contains([]Kind{Warmup, Measured, Held, Traced, Profiled, Control}, k)
 }
 
 // count is a named figure that cannot be negative.

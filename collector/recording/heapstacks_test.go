@@ -51,6 +51,26 @@ func TestHeapStacks(t *testing.T) {
 	}
 }
 
+// TestHeapOfItsOwnTrials: who divides by the number of trials has to know that the heap is from others.
+func TestHeapOfItsOwnTrials(t *testing.T) {
+	b := NewProfileBuilder("weft 0.1.0", "py-threads")
+	b.AddStacks(8, []Stack{socketStack("x/1")})
+	b.AddStacks(9, nil)
+	if err := b.AddHeapStacks(9, []byte(someStacks)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"trials=2", "trials=2,heap_trials=2"} {
+		p, err := b.Profile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.Comments[2:], ","); got != want {
+			t.Errorf("comments %s, want %s", got, want)
+		}
+		b.AddHeapStacks(7, []byte(someStacks)) // refused the second time
+	}
+}
+
 func TestBadHeapStacks(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":        "",

@@ -43,6 +43,9 @@ const (
 const (
 	commentModel = "model=" // before the model's name
 	labelModel   = "model"  // of each sample
+
+	CommentTrials     = "trials="      // before how many trials the values are sums of
+	CommentHeapTrials = "heap_trials=" // the same of the heap, where it is from trials of its own
 )
 
 // sampleValues stand in the order of sampleTypes.
@@ -59,8 +62,8 @@ const (
 //
 // Values are added up over the trials: a profile of three trials says what three runs allocated, and three
 // times what one of them had in use. That is how pprof itself merges profiles, nothing is rounded, and the
-// sum of a view is the sum of its trials. The comment "trials=N" says how many there are, and every sample
-// carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
+// sum of a view is the sum of its trials. The comment "trials=N" says how many there are, and "heap_trials=N" of how many the
+// heap is, where it was traced in trials of its own. Every sample carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
 //
 // Labels of samples: `model` on all, `trial` on all, `bytes` (the size of the objects) on those of a heap,
 // `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"; on those of goroutine/count too), `creator`, `goid` and
@@ -152,15 +155,12 @@ func (b *ProfileBuilder) AddStacks(trial int, stacks []Stack) {
 // the values. A value that is negative or a total too great for an int64 is an error.
 func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
 	m := newMerger(b.model)
-	trials := make(map[int]bool)
 	for _, t := range b.told {
-		trials[t.trial] = true
 		if err := m.addTold(t); err != nil {
 			return nil, fmt.Errorf("%s of trial %d: %w", t.name, t.trial, err)
 		}
 	}
 	for _, s := range b.stacks {
-		trials[s.trial] = true
 		for i := range s.stacks {
 			if err := m.addStack(s.trial, &s.stacks[i]); err != nil {
 				return nil, fmt.Errorf("stacks of trial %d: %w", s.trial, err)
@@ -168,11 +168,32 @@ func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
 		}
 	}
 	p := m.profile
-	p.Comments = []string{"tool=" + b.tool, commentModel + b.model, fmt.Sprintf("trials=%d", len(trials))}
+	p.Comments = append([]string{"tool=" + b.tool, commentModel + b.model}, b.trialComments()...)
 	if err := p.CheckValid(); err != nil {
 		return nil, fmt.Errorf("merged profile: %w", err)
 	}
 	return p, nil
+}
+
+// trialComments say how many trials the values are sums of, those of the heap too where it is from others.
+func (b *ProfileBuilder) trialComments() []string {
+	trials, told := map[int]bool{}, map[int]bool{}
+	for _, s := range b.stacks {
+		trials[s.trial] = true
+	}
+	for _, t := range b.told {
+		told[t.trial] = true
+	}
+	if len(trials) == 0 {
+		trials = told
+	}
+	comments := []string{fmt.Sprint(CommentTrials, len(trials))}
+	for trial := range told {
+		if !trials[trial] {
+			return append(comments, fmt.Sprint(CommentHeapTrials, len(told)))
+		}
+	}
+	return comments
 }
 
 // parseGo unpacks and parses within bounds. profile.ParseData has none, and tries text formats.

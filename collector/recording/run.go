@@ -65,6 +65,7 @@ type Plan struct {
 	WarmupTrials  int      `json:"warmup_trials"`  // a model, count
 	MeasuredRuns  int      `json:"measured_runs"`  // a model, count
 	HeldTrials    int      `json:"held_trials"`    // a model, pairs at most: at a tenth of the concurrency and at all of it
+	TracedTrials  int      `json:"traced_trials"`  // a model that tells of its heap only so, count
 	ProfileTrials int      `json:"profile_trials"` // a model, at least: more where they are short or samples are few, count
 	ControlTrials int      `json:"control_trials"` // a model, count
 	SampleHz      int      `json:"sample_hz"`      // samples of a CPU in profiled trials, a second

@@ -8,7 +8,8 @@ const (
 	Warmup   Kind = "warmup"   // thrown away
 	Measured Kind = "measured" // counters only, timed
 	Held     Kind = "held"     // the origin holds its answers, memory is read then
-	Profiled Kind = "profiled" // stacks and heap, never timed
+	Traced   Kind = "traced"   // held too; the heap of a model that traces every allocation, which slows it
+	Profiled Kind = "profiled" // stacks, and the heap where it is sampled; never timed
 	Control  Kind = "control"  // through the gate, no work
 )
 
@@ -16,7 +17,7 @@ const (
 type Trial struct {
 	Number      int                 `json:"number"`               // from 1, in the order they ran
 	Model       string              `json:"model"`                // one of the plan's models
-	Kind        Kind                `json:"kind"`                 // "warmup", "measured", "held", "profiled" or "control"
+	Kind        Kind                `json:"kind"`                 // "warmup", "measured", "held", "traced", "profiled" or "control"
 	Concurrency int                 `json:"concurrency"`          // units asked to be in flight at once, count
 	PID         int                 `json:"pid"`                  // of the model's process
 	Phases      Phases              `json:"phases"`               // when each step was
@@ -31,7 +32,7 @@ type Trial struct {
 	GoMemory    map[string]GoMemory `json:"go_memory"`            // of a Go child, by point: "gate", "end"
 	Load        *HostLoad           `json:"load,omitempty"`       // what else the machine did
 	Origin      *Origin             `json:"origin,omitempty"`     // the origin's own account, where weft ran one
-	Heap        *Heap               `json:"heap,omitempty"`       // in profiled trials whose model can tell of its heap
+	Heap        *Heap               `json:"heap,omitempty"`       // in traced trials, and in profiled ones whose model samples its heap
 	Contention  *Contention         `json:"contention,omitempty"` // in profiled trials whose model can tell of its waits
 	Found       []Found             `json:"found,omitempty"`      // in profiled trials, by kind of stacks: how their frames were found
 	Lost        []Loss              `json:"lost"`                 // what could not be recorded, never nil when read

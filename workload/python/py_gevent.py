@@ -1,5 +1,5 @@
 """py-gevent: requests, patched to wait in gevent's loop, in the greenlets of a pool."""
-import weft_child  # before the patch: the thread of a profiled trial has to be a real one
+import weft_child  # before the patch: the thread of a traced trial has to be a real one
 from gevent import monkey
 
 monkey.patch_all()

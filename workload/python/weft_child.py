@@ -245,7 +245,7 @@ def main(work) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if config.profile:
         global weft_heap
-        import weft_heap  # so that tracemalloc is in the memory of profiled trials only
+        import weft_heap  # so that tracemalloc is in the memory of traced trials only
         weft_heap.start()
     sys.excepthook = sys.__excepthook__
     gate.say("ready")
@@ -253,7 +253,7 @@ def main(work) -> None:
         os._exit(EXIT_ORPHAN)
     listening = allocate_lock()
     if config.profile:
-        # Another thread answers while work waits; in a timed trial there is none.
+        # Another thread answers while work waits; in other trials there is none.
         listening.acquire()
         start_new_thread(listen_until_exit, (listening,))
     trial.begin()

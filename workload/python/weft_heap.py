@@ -1,4 +1,4 @@
-"""The heap of a profiled trial: what tracemalloc knows, by stack. Timed trials do not load this.
+"""The heap of a traced trial: what tracemalloc knows, by stack. Other trials do not load this.
 
 Tracing begins after the imports, just before the gate: what they hold is told by the
 control trial. tracemalloc sees what is allocated through Python's allocators (C code
