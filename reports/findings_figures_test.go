@@ -231,12 +231,18 @@ func TestFindHeldDifference(t *testing.T) {
 }
 
 func TestFindHelpers(t *testing.T) {
-	const noProfile = "Record again with profiled trials to see which stacks make them."
 	r := newRecording()
 	want := Finding{Severity: Remark,
 		Text:     "Helper threads that no task asked for: go-goroutines 4, go-sequential 3, go-threads 3. Their memory and switches are in the figures.",
 		Evidence: "go-goroutines: 3 named go made by the main thread, 1 named go made by other helpers; go-sequential: 3 named go made by the main thread",
-		Advice:   noProfile}
+		Advice:   "Run it to the end, profiled trials included, to see which stacks make them."}
+	expect(t, r, "helper-threads", want)
+	r.Run.Plan.ProfileTrials = 0
+	want.Advice = "Record again without --profile=false to see which stacks make them."
+	expect(t, r, "helper-threads", want)
+	// What is told of a heap that was traced is no profile of threads.
+	r.Run.Profiles = []recording.ProfileRef{{Model: "go-goroutines"}}
+	each(r, "go-goroutines", recording.Profiled, func(t *recording.Trial) { t.Kind = recording.Traced })
 	expect(t, r, "helper-threads", want)
 	for _, model := range []string{"py-threads", "go-threads", "go-sequential"} { // of which go-sequential has the most
 		r.Run.Profiles = append(r.Run.Profiles, recording.ProfileRef{Model: model})

@@ -20,7 +20,7 @@ type helpers struct {
 // helpersOf looks at the measured trial whose peak of threads is the median, so that count and names are of the same
 // threads. It needs to know what the model asks for.
 func helpersOf(m *Model, r *recording.Recording) helpers {
-	h := helpers{model: m.Name, profiled: m.Profiled}
+	h := helpers{model: m.Name, profiled: m.Profiled && len(finished(r.Trials, m.Name, recording.Profiled)) > 0}
 	trials := measured(r, m.Name)
 	t := medianBy(trials, positive(func(t *recording.Trial) int64 { return t.Threads.Peak }))
 	detail := detailOf(r.Run.Plan, m.Name)
@@ -72,15 +72,18 @@ func findHelpers(v *View, r *recording.Recording) []Finding {
 		Severity: Remark, Name: "helper-threads", Model: about(models),
 		Text:     fmt.Sprintf("Helper threads that no task asked for: %s. Their memory and switches are in the figures.", strings.Join(counts, ", ")),
 		Evidence: strings.Join(evidence, "; "),
-		Advice:   makersAdvice(all),
+		Advice:   makersAdvice(all, r.Run.Plan),
 	}}
 }
 
 // makersAdvice is about the model with the most helpers that has a profile.
-func makersAdvice(all []helpers) string {
+func makersAdvice(all []helpers, plan recording.Plan) string {
 	i := slices.IndexFunc(all, func(h helpers) bool { return h.profiled })
+	if i < 0 && plan.ProfileTrials == 0 {
+		return "Record again without --profile=false to see which stacks make them."
+	}
 	if i < 0 {
-		return "Record again with profiled trials to see which stacks make them."
+		return "Run it to the end, profiled trials included, to see which stacks make them."
 	}
 	return "See which stacks make them: " + shellCommand([]string{"weft", "report", "DIR", "--format", "svg",
 		"--kind", recording.KindThreadCreate, "--model", all[i].model}) // without a full stop, so that it can be copied

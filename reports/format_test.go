@@ -36,6 +36,9 @@ func TestLostAndMissingEverywhere(t *testing.T) {
 
 func TestDrawRefuses(t *testing.T) {
 	with, without := newView(t), NewView(save(t, newRecording(), nil))
+	numbers := newRecording()
+	numbers.Run.Plan.ProfileTrials = 0
+	unprofiled := NewView(save(t, numbers, nil))
 	two := newProfile(stackSpecs())
 	several := NewView(save(t, newRecording(), map[string]*profile.Profile{"go-threads": two, "go-goroutines": two}))
 	noHeap := newProfile(stackSpecs())
@@ -53,7 +56,8 @@ func TestDrawRefuses(t *testing.T) {
 		{"format", with, "pdf", Options{}, ErrFormat, `unknown format "pdf": use one of text, html, md, json, csv, benchstat, svg, folded`},
 		{"no kind", with, "svg", Options{}, ErrKind, `unknown kind "": choose one by --kind: cpu, offcpu, threadcreate, socket, replywait, rss, heap, goroutine, block, mutex`},
 		{"kind", with, "folded", Options{Kind: "gpu"}, ErrKind, `unknown kind "gpu": choose one by --kind: cpu, offcpu, threadcreate, socket, replywait, rss, heap, goroutine, block, mutex`},
-		{"no profile", without, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: record again with profiled trials"},
+		{"no profile", without, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: its profiled trials failed, the findings say why"},
+		{"not profiled", unprofiled, "svg", Options{Kind: "heap"}, ErrNoEvidence, "no evidence: the recording has no profile: record again without --profile=false"},
 		{"model", with, "svg", Options{Kind: "heap", Model: "py-threads"}, ErrNoEvidence, `no evidence: no profile of model "py-threads": there are go-threads`},
 		{"no such model", with, "svg", Options{Kind: "heap", Model: "nope"}, ErrModel, `unknown model "nope": the recording has go-sequential, go-threads, go-goroutines, py-threads`},
 		{"which model", several, "svg", Options{Kind: "heap"}, ErrModel, "several models have a profile: choose one by --model: go-threads, go-goroutines"},

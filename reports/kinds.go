@@ -173,8 +173,10 @@ func profiledModel(v *View, asked string) (string, error) {
 		return "", fmt.Errorf("%w %q: the recording has %s", ErrModel, asked, strings.Join(all, ", "))
 	case len(names) == 0 && v.Evidence.Extent.Interrupted:
 		return "", fmt.Errorf("%w: the recording has no profile, because its run was interrupted: run it again to the end", ErrNoEvidence)
+	case len(names) == 0 && v.Evidence.Extent.PlannedProfiles == 0:
+		return "", fmt.Errorf("%w: the recording has no profile: record again without --profile=false", ErrNoEvidence)
 	case len(names) == 0:
-		return "", fmt.Errorf("%w: the recording has no profile: record again with profiled trials", ErrNoEvidence)
+		return "", fmt.Errorf("%w: the recording has no profile: its profiled trials failed, the findings say why", ErrNoEvidence)
 	case slices.Contains(names, asked):
 		return asked, nil
 	case asked != "":

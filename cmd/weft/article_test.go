@@ -77,6 +77,12 @@ func TestEstimateComesFirst(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	log.Reset()
+	opts.plan.Profiled = 0
+	newProgress(&log, opts, opts.origin.Latency, 0).finish()
+	if got, want := log.String(), "5 trials of up to 100 pages, 290ms latency: about 2s\n"; got != want {
+		t.Errorf("without profiled ones: got %q, want %q", got, want)
+	}
+	log.Reset()
 	opts.quiet = true
 	newProgress(&log, opts, opts.origin.Latency, 0).finish()
 	if log.Len() > 0 {

@@ -65,6 +65,7 @@ func TestBadInput(t *testing.T) {
 		{"empty URL", []string{"--url", ""}, exitUsage, []string{"--url is empty", "not set"}},
 		{"empty output", []string{"-o", ""}, exitUsage, []string{"--output is empty"}},
 		{"empty interpreter", []string{"--python="}, exitUsage, []string{"--python is empty"}},
+		{"a frequency and no profile", []string{"--profile=false", "-F", "99"}, exitUsage, []string{"--frequency and --profile=false"}},
 		{"latency of a time-out", []string{"--latency", "20s", "--jitter", "10s"}, exitUsage, []string{"20s", "10s", "fails after 30s"}},
 		{"a trial beyond its timeout", []string{"-n", "10000"}, exitUsage, []string{"10000 requests of go-sequential, 1 at once, take 3m20s", "after 2m0s", "--timeout"}},
 		{"a rate that makes requests time out", []string{"--rate", "3", "-m", "go-threads"}, exitUsage, []string{"100 requests of go-threads at once", "waits 33.02s", "after 30s", "--rate"}},
@@ -305,7 +306,7 @@ func childOf(t *testing.T, parent int, name string) int {
 func TestKilledChild(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	cmd := weftProcess(t, "compare", "-q", "-n", "5", "-c", "5", "-r", "2", "-w", "0", "-m", "go-goroutines", "--latency", "500ms", "--hold=false", "-o", dir)
+	cmd := weftProcess(t, "compare", "-q", "-n", "5", "-c", "5", "-r", "2", "-w", "0", "-m", "go-goroutines", "--latency", "500ms", "--hold=false", "--profile=false", "-o", dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

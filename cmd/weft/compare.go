@@ -25,6 +25,7 @@ type compareOptions struct {
 	origin  origin.Config
 	noReuse bool
 	hold    bool
+	profile bool
 	article bool
 	url     string
 	timeout time.Duration
@@ -41,7 +42,7 @@ type compareOptions struct {
 
 func defaultCompareOptions() compareOptions {
 	opts := compareOptions{
-		plan:    workload.Plan{Traced: 1, Profiled: 2, Controls: 1},
+		plan:    workload.Plan{Controls: 1},
 		origin:  origin.DefaultConfig(),
 		command: os.Args,
 	}
@@ -103,6 +104,8 @@ func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags.BoolVar(&opts.noReuse, "no-keepalive", false, "open a connection for each request")
 	flags.BoolVar(&opts.hold, "hold", true, "trials in which the origin holds its answers: memory by held task;\n"+
 		"on by default, --hold=false saves these trials")
+	flags.BoolVar(&opts.profile, "profile", true, "trials that are profiled, or traced in Python: flame graphs, and which line\n"+
+		"pays; on by default, --profile=false saves these trials")
 	flags.BoolVar(&opts.article, "article", false, "repeat the article's experiment: see above")
 	flags.Uint32VarP(&opts.tables.Frequency, "frequency", "F", collector.DefaultFrequency, "sample each CPU at `HZ`, in profiled trials")
 	flags.Uint32Var(&opts.tables.MostStacks, "max-stacks", collector.DefaultMostStacks, "distinct `STACKS` of a profiled trial to keep, some 300 bytes each;\nwhat is beyond is counted as lost")
@@ -160,6 +163,11 @@ func (o *compareOptions) settle(flags *pflag.FlagSet) error {
 	}
 	if o.tables.MostStacks < 1 {
 		return usagef("--max-stacks 0: want at least 1")
+	}
+	for _, name := range []string{"frequency", "max-stacks"} {
+		if !o.profile && flags.Changed(name) {
+			return usagef("--%s and --profile=false: nothing is to be profiled", name)
+		}
 	}
 	if f := o.tables.Frequency; f < 1 || f > collector.MaxFrequency {
 		return usagef("--frequency %d: want 1 to %d", f, collector.MaxFrequency)
@@ -252,6 +260,10 @@ func (o *compareOptions) complete() error {
 	o.plan.KeepAlive = !o.noReuse
 	if o.hold {
 		o.plan.Held = 3
+	}
+	if o.profile {
+		o.plan.Profiled = 2
+		o.plan.Traced = min(1, len(pythonModels(o.plan.Models)))
 	}
 	if o.output == "" {
 		o.output = "weft-" + time.Now().Format("20060102-150405")

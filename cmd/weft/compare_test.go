@@ -24,7 +24,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
 	code, out, log := weft(t, "compare", "-q", "-n", "23", "-c", "7", "-r", "2", "-w", "1",
-		"--latency", "30ms", "--page-size", "1024", "-o", dir)
+		"--latency", "10ms", "--page-size", "1024", "-o", dir)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
 	}

@@ -219,6 +219,9 @@ func (p profiled) more() bool {
 // moreProfiled gives another profiled trial to each model that wants one, numbered from after last on.
 func (c *comparison) moreProfiled(last int) []workload.Trial {
 	plan := c.options.plan
+	if plan.Profiled == 0 { // nothing is to be profiled
+		return nil
+	}
 	var more []workload.Trial
 	for _, model := range plan.Models {
 		p := c.profiled[model]

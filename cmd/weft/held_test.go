@@ -12,7 +12,7 @@ import (
 func TestHeldTasksCostWhatTheyShould(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	code, out, log := weft(t, "compare", "-q", "--hold", "-n", "200", "-c", "200", "-r", "1", "-w", "0",
+	code, out, log := weft(t, "compare", "-q", "--hold", "--profile=false", "-n", "200", "-c", "200", "-r", "1", "-w", "0",
 		"-m", "go-threads,go-goroutines", "-o", dir)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)

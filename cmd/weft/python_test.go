@@ -59,7 +59,7 @@ func TestNamedModelLacksItsLibrary(t *testing.T) {
 func TestSkippedModels(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	code, out, log := weft(t, "compare", "-q", "-n", "2", "-c", "2", "-r", "1", "-w", "0", "--latency", "0", "--hold=false",
+	code, out, log := weft(t, "compare", "-q", "-n", "2", "-c", "2", "-r", "1", "-w", "0", "--latency", "0", "--hold=false", "--profile=false",
 		"--python", fakePython(t, withoutLibraries), "-o", dir)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
@@ -68,6 +68,9 @@ func TestSkippedModels(t *testing.T) {
 	run := openRecording(t, dir).Run
 	if len(run.Plan.Models) != 5 || len(run.Skipped) != 4 || run.Skipped[0].Model != "py-sequential" {
 		t.Errorf("models %v, skipped %+v", run.Plan.Models, run.Skipped)
+	}
+	if trials := len(openRecording(t, dir).Trials); trials != 5*2 || len(run.Profiles) != 0 { // one measured, and a control
+		t.Errorf("%d trials and %d profiles without holding and profiling", trials, len(run.Profiles))
 	}
 	for _, format := range []string{"md", "json"} {
 		_, out, _ := weft(t, "report", dir, "--format", format)
