@@ -114,7 +114,7 @@ func trialsIn(v *View, model string, p *profile.Profile, kind Kind) []int {
 	count := max(trialCount(p, comment), len(list), 1)
 	var all []int
 	for _, t := range v.trials {
-		if t.Model == model && t.Kind == from {
+		if t.Model == model && t.Kind == from && t.OK() {
 			all = append(all, t.Number)
 		}
 	}

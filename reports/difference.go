@@ -170,8 +170,8 @@ func (c *comparing) notes() []note {
 		of = " Values are of one unit of work."
 	}
 	if !c.noiseKnown() {
-		return []note{{fmt.Sprintf("Compared with %s, but of noise nothing is known: %s and %s profiled trials are too few, at least %d each. No frame is colored.%s",
-			c.model, plural(int64(len(c.mine)), "trial"), plural(int64(len(c.theirs)), "trial"), leastTrialsOfNoise, of), true}}
+		return []note{{fmt.Sprintf("Compared with %s, but of noise nothing is known: that takes %d trials of each, and there are %d and %d. No frame is colored.%s",
+			c.model, leastTrialsOfNoise, len(c.mine), len(c.theirs), of), true}}
 	}
 	return []note{{text: fmt.Sprintf("Compared with %s: red has more, blue has less. Grey is within the noise: means of %d and %d trials, apart by no more than %sboth ranges.%s",
 		c.model, len(c.mine), len(c.theirs), times[c.ranges()], of)},

@@ -29,7 +29,7 @@ var goProfileNotes = map[string]string{
 }
 
 // tracedNote is of a heap that was taken beside the profiled trials.
-const tracedNote = "Every allocation that is in use while the answers are held, from a trial of its own: tracing them slows the program, so nothing else is taken from it."
+const tracedNote = "Every allocation of Python's own allocators since the gate that is in use while the answers are held, from a trial of its own: tracing them slows the program, so nothing else is taken from it."
 
 // flameNotes say what the graph shows and what it cannot.
 func flameNotes(v *View, s *stacks, g *flameGraph, dropped int, least float64) []note {

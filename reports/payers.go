@@ -17,7 +17,7 @@ func payerColumns() []string {
 }
 
 // payersAbout is how the table of who pays is to be read. docs/metrics.md has it too.
-const payersAbout = "Each figure is what the function and everything that it called came to in one profiled trial, the mean over them. " +
+const payersAbout = "Each figure is what the function and everything that it called came to in one profiled trial, the mean over them; the heap of a model in Python is of a traced trial. " +
 	"Functions stand in the order of their greatest share of a column, then of the sum of their shares. Of functions that are in exactly the same stacks only the " +
 	"innermost is named, and the kernel's are left out: what they cost is in their callers."
 
@@ -104,7 +104,7 @@ func (p *payers) TrialsText() string {
 			parts = append(parts, fmt.Sprintf(of.many, of.count))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, " and ")
 }
 
 // paying is a function while it is summed.

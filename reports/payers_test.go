@@ -76,7 +76,7 @@ func TestPayersTraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(list.Totals, list.Rows[0].Total, list.TrialsText()), "[60 200] [60 200]the mean of 2 profiled trials, the heap of one traced trial"; got != want {
+	if got, want := fmt.Sprint(list.Totals, list.Rows[0].Total, list.TrialsText()), "[60 200] [60 200]the mean of 2 profiled trials and the heap of one traced trial"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

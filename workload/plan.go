@@ -230,14 +230,19 @@ func (t Trial) costs() (trial, request time.Duration) {
 // with an origin that answers after the latency, at most rate pages a second
 // (0 is no limit).
 func (t Trial) Estimate(latency time.Duration, rate float64) time.Duration {
-	trial, request := t.costs()
-	return trial + t.work(latency, rate, request)
+	trial, _ := t.costs()
+	if t.Kind == Profiled {
+		trial += profileCost
+	}
+	return trial + t.EstimateWork(latency, rate)
 }
 
-func (t Trial) work(latency time.Duration, rate float64, request time.Duration) time.Duration {
+// EstimateWork is roughly how long the trial's work takes.
+func (t Trial) EstimateWork(latency time.Duration, rate float64) time.Duration {
 	if t.Requests == 0 {
 		return 0
 	}
+	_, request := t.costs()
 	cpu := time.Duration(t.Requests) * request
 	work := max(t.waits(latency)+cpu, spaced(t.Requests, rate))
 	switch t.Kind {
@@ -246,7 +251,7 @@ func (t Trial) work(latency time.Duration, rate float64, request time.Duration) 
 	case Traced:
 		work += heldCost + 2*cpu // what the tracing takes
 	case Profiled:
-		work += heldCost + profileCost + cpu // stacks about double it
+		work += heldCost + cpu // stacks about double it
 	}
 	return work
 }

@@ -19,10 +19,11 @@ type progress struct {
 
 func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate float64) *progress {
 	p := &progress{cost: func(t workload.Trial) time.Duration { return t.Estimate(latency, rate) }}
+	work := func(t workload.Trial) time.Duration { return t.EstimateWork(latency, rate) }
 	if opts.quiet {
 		return p
 	}
-	trials := append(opts.plan.Trials(), expected(opts.plan, p.cost)...)
+	trials := append(opts.plan.Trials(), expected(opts.plan, work)...)
 	var estimate time.Duration
 	for _, t := range trials {
 		estimate += p.cost(t)
@@ -43,14 +44,14 @@ func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate f
 }
 
 // expected are the profiled trials beyond the plan that will be wanted, if each takes what it is thought to.
-func expected(plan workload.Plan, cost func(workload.Trial) time.Duration) []workload.Trial {
+func expected(plan workload.Plan, work func(workload.Trial) time.Duration) []workload.Trial {
 	if plan.Profiled == 0 {
 		return nil
 	}
 	var trials []workload.Trial
 	for _, model := range plan.Models {
 		t := plan.ProfiledTrial(0, model)
-		took := time.Duration(plan.Profiled) * cost(t)
+		took := time.Duration(plan.Profiled) * work(t)
 		if (profiled{trials: plan.Profiled, samples: reports.EnoughSamples, ns: took.Nanoseconds()}).more() {
 			trials = append(trials, t)
 		}

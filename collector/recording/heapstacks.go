@@ -44,6 +44,7 @@ func (b *ProfileBuilder) AddHeapStacks(trial int, inUse []byte) error {
 	if err != nil {
 		return err
 	}
+	heap.traced = true
 	b.told = append(b.told, heap)
 	return nil
 }

@@ -53,6 +53,13 @@ func TestHeapStacks(t *testing.T) {
 
 // TestHeapOfItsOwnTrials: who divides by the number of trials has to know that the heap is from others.
 func TestHeapOfItsOwnTrials(t *testing.T) {
+	alone := NewProfileBuilder("weft 0.1.0", "py-threads") // the run was interrupted before any other trial
+	if err := alone.AddHeapStacks(5, []byte(someStacks)); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := alone.Profile(); err != nil || strings.Join(p.Comments[2:], ",") != "trials=0,heap_trials=1" {
+		t.Errorf("a heap alone: %v, %v", p, err)
+	}
 	b := NewProfileBuilder("weft 0.1.0", "py-threads")
 	b.AddStacks(8, []Stack{socketStack("x/1")})
 	b.AddStacks(9, nil)

@@ -66,10 +66,10 @@ const (
 // heap is, where it was traced in trials of its own. Every sample carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
 //
 // Labels of samples: `model` on all, `trial` on all, `bytes` (the size of the objects) on those of a heap,
-// `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"; on those of goroutine/count too), `creator`, `goid` and
-// `parent_goid` on those of a Go program, `wait` (the cause, or "runnable") on off-CPU time, and `cut`="true" where a stack
-// was not seen up to its root. A stack of
-// which nothing was seen is the one frame "[unknown]", so that no value is missing from a total.
+// `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"; on those of
+// goroutine/count too), `creator`, `goid` and `parent_goid` on those of a Go program, `wait` (the cause, or "runnable") on
+// off-CPU time, and `cut`="true" where a stack was not seen up to its root. A stack of which nothing was seen is the one
+// frame "[unknown]", so that no value is missing from a total.
 //
 // profile.Merge is not used: it demands equal sample types and can take two locations for one.
 type ProfileBuilder struct {
@@ -85,6 +85,7 @@ const leftOut = -1
 type toldProfile struct {
 	trial   int
 	name    string // heapProfileName, or one of the goProfiles
+	traced  bool   // it may be of a trial of its own
 	profile *profile.Profile
 	value   [len(sampleTypes)]int // where it has each of the sampleTypes, or leftOut
 }
@@ -177,20 +178,21 @@ func (b *ProfileBuilder) Profile() (*profile.Profile, error) {
 
 // trialComments say how many trials the values are sums of, those of the heap too where it is from others.
 func (b *ProfileBuilder) trialComments() []string {
-	trials, told := map[int]bool{}, map[int]bool{}
+	trials, traced := map[int]bool{}, map[int]bool{}
 	for _, s := range b.stacks {
 		trials[s.trial] = true
 	}
 	for _, t := range b.told {
-		told[t.trial] = true
-	}
-	if len(trials) == 0 {
-		trials = told
+		if t.traced {
+			traced[t.trial] = true
+		} else {
+			trials[t.trial] = true
+		}
 	}
 	comments := []string{fmt.Sprint(CommentTrials, len(trials))}
-	for trial := range told {
+	for trial := range traced {
 		if !trials[trial] {
-			return append(comments, fmt.Sprint(CommentHeapTrials, len(told)))
+			return append(comments, fmt.Sprint(CommentHeapTrials, len(traced)))
 		}
 	}
 	return comments

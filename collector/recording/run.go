@@ -54,7 +54,7 @@ type Variable struct {
 type Plan struct {
 	Scenario      string   `json:"scenario"`       // "fetch"
 	Models        []string `json:"models"`         // in the order of the report; the first is the baseline
-	Requests      int      `json:"requests"`       // units of work a measured or profiled trial, count; a warm-up and a held one have no more than can be in flight at once
+	Requests      int      `json:"requests"`       // units of work a measured or profiled trial, count; a warm-up, a held and a traced one have no more than can be in flight at once
 	Concurrency   int      `json:"concurrency"`    // units asked to be in flight at once, count
 	LatencyNS     int64    `json:"latency_ns"`     // the origin's latency, a duration
 	JitterNS      int64    `json:"jitter_ns"`      // uniform jitter around the latency, a duration

@@ -185,7 +185,7 @@ function differenceText(d, unit, comparison) {
 function comparisonNotes(comparison, mine, theirs) {
   const of = comparison.perUnit ? " Values are of one unit of work." : "";
   if (!comparison.known) {
-    return [{ text: `Compared with ${comparison.model}, but of noise nothing is known: ${mine} and ${theirs} profiled trials are too few, at least 2 each. No frame is colored.${of}`, loud: true }];
+    return [{ text: `Compared with ${comparison.model}, but of noise nothing is known: that takes 2 trials of each, and there are ${mine} and ${theirs}. No frame is colored.${of}`, loud: true }];
   }
   return [{ text: `Compared with ${comparison.model}: red has more, blue has less. Grey is within the noise: means of ${mine} and ${theirs} trials, apart by no more than ${{ 1: "", 2: "twice ", 4: "four times " }[comparison.ranges]}both ranges.${of}` },
     { text: `The width is that of this model. What only ${comparison.model} has is not in the picture: compare the other way round.` }];
