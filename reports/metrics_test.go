@@ -94,9 +94,10 @@ transports, both ways; threads made are all but the first, which was there befor
 sum of *awaiting reply*, the area under its curve but for what is not over at the end, each moment of it charged to the stack
 that had sent last (of a server: received last); RSS grown is the gross growth, where the trial has it. What is missing stands above each graph
 and with the evidence. An event whose stack found no room, or could not be read, is in the sums, as "[unknown]". `+"`cpu`"+` is sampled, and
-`+"`heap`"+` is the runtime's own account: nothing has to add up to them. Under %d samples, cpu says "too few". Go's heap is sampled in the
-profiled trials (an allocation every 4 KiB on average); Python's has every allocation of its own allocators since the gate, from a trial of its own, because tracing takes
-more CPU time than the work: nothing else of that trial is shown, and of one trial the noise is not known.
+`+"`heap`"+` is the runtime's own account: nothing has to add up to them. Under %d samples, cpu says "too few". Go's
+heap is sampled in the profiled trials (an allocation every 4 KiB on average); Python's has every allocation of its own allocators
+since the gate, from a trial of its own, because tracing takes more CPU time than the work: nothing else of that trial is shown,
+and of one trial the noise is not known.
 
 `+"`goroutine`, `block` and `mutex`"+` are Go's own profiles, which models in Go tell of themselves and others do not; no counter has them.
 `+"`goroutine`"+` is the goroutines that there are while the answers are held, those of weft in the program among them (one waits for the

@@ -62,8 +62,9 @@ const (
 //
 // Values are added up over the trials: a profile of three trials says what three runs allocated, and three
 // times what one of them had in use. That is how pprof itself merges profiles, nothing is rounded, and the
-// sum of a view is the sum of its trials. The comment "trials=N" says how many there are, and "heap_trials=N" of how many the
-// heap is, where it was traced in trials of its own. Every sample carries its trial as a numeric label: `go tool pprof -tagfocus trial=3:3` shows one of them alone.
+// sum of a view is the sum of its trials. The comment "trials=N" says how many there are, and "heap_trials=N" of how many
+// the heap is, where it was traced in trials of its own. Every sample carries its trial as a numeric label:
+// `go tool pprof -tagfocus trial=3:3` shows one of them alone.
 //
 // Labels of samples: `model` on all, `trial` on all, `bytes` (the size of the objects) on those of a heap,
 // `thread` on those from the kernel, `goroutine` (the function it began with, or "[scheduler]"; on those of
