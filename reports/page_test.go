@@ -44,7 +44,7 @@ func TestHostilePageInBrowser(t *testing.T) {
 	b.run(t, chromedp.ScrollIntoView(chromedp.CSS("#flame")), chromedp.WaitVisible(chromedp.CSS("#flame svg")))
 	choose(t, b, "flame-kind", recording.KindHeap)
 	choose(t, b, "flame-other", "go-threads") // with itself: of one trial nothing is known
-	if got := textOf(t, b, "flame-legend") + textOf(t, b, "flame-notes"); !strings.Contains(got, "noise not known") || !strings.Contains(got, "1 and 1 profiled trials are too few") {
+	if got := textOf(t, b, "flame-legend") + textOf(t, b, "flame-notes"); !strings.Contains(got, "noise not known") || !strings.Contains(got, "2 trials of each, and there are 1 and 1.") {
 		t.Errorf("of one trial it says %q", got)
 	}
 	for _, id := range []string{"flame-leaves", "flame-top"} {

@@ -158,7 +158,9 @@ func checkFlameKeys(t *testing.T, b *browser) {
 func checkFlameHover(t *testing.T, b *browser) {
 	b.click(t, "#flame-details")
 	at := eval[[]float64](t, b, `(() => {
-	  const box = document.querySelector('#flame g[data-name="main.main"] rect').getBoundingClientRect();
+	  const frame = document.querySelector('#flame g[data-name="main.main"] rect');
+	  frame.scrollIntoView({ block: "center", behavior: "instant" }); // the click may have scrolled it away
+	  const box = frame.getBoundingClientRect();
 	  return [Math.floor(box.x + box.width / 2), Math.floor(box.y + box.height / 2), innerHeight];
 	})()`)
 	if at[1] < 0 || at[1] > at[2] {
