@@ -31,34 +31,43 @@ func BenchmarkTenThousandThreads(b *testing.B) {
 		trial.Threads.Peak, len(trial.Sockets.Connections)))
 }
 
-// BenchmarkResident runs weft in a process of its own, and looks at it from outside.
+// BenchmarkResident runs weft in a process of its own, and looks at it from outside. Counting is looked at in a run that
+// does nothing else: before profiled trials there are two sets of probes, in trials of which no time counts.
 func BenchmarkResident(b *testing.B) {
 	if err := collector.Supported(); err != nil {
 		b.Skip(err)
 	}
-	cmd := compareProcess(b, b.TempDir()+"/recording", "-n", "20000", "-c", "50", "-r", "2", "-w", "0")
+	alone, whole := lookAtWeft(b, "--profile=false"), lookAtWeft(b)
+	alone.counting.report(b, whole)
+}
+
+// footprints are the greatest of a run.
+type footprints struct{ counting, stacks, drawing footprint }
+
+func lookAtWeft(b *testing.B, args ...string) footprints {
+	b.Helper()
+	cmd := compareProcess(b, b.TempDir()+"/recording", append(args, "-n", "20000", "-c", "50", "-r", "2", "-w", "0")...)
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	var counting, stacks, drawing footprint
+	var most footprints
 	for {
 		select {
 		case err := <-ended:
 			if err != nil {
 				b.Fatal(err)
 			}
-			counting.report(b, stacks, drawing)
-			return
+			return most
 		case <-time.After(20 * time.Millisecond):
 			switch now := readFootprint(cmd.Process.Pid); {
 			case now.stacks:
-				stacks = stacks.larger(now)
-			case now.maps == 0, stacks.resident > 0: // before the probes, and after them or while they are closed
-				drawing = drawing.larger(now)
+				most.stacks = most.stacks.larger(now)
+			case now.maps == 0, most.stacks.resident > 0: // before the probes, and after them or while they are closed
+				most.drawing = most.drawing.larger(now)
 			default:
-				counting = counting.larger(now)
+				most.counting = most.counting.larger(now)
 			}
 		}
 	}
@@ -94,9 +103,12 @@ func (f footprint) larger(other footprint) footprint {
 	return f
 }
 
-func (f footprint) report(b *testing.B, stacks, drawing footprint) {
+func (f footprint) report(b *testing.B, whole footprints) {
 	b.Helper()
 	const mib = 1 << 20
+	stacks, drawing := whole.stacks, whole.drawing
+	b.Logf("while the probes with stacks are loaded beside those that count, in control trials: %.1f MiB resident + %.1f MiB of maps",
+		float64(whole.counting.resident)/mib, float64(whole.counting.maps)/mib)
 	b.Logf("with stacks, bounded by --max-stacks and the tables' sizes: %.1f MiB resident + %.1f MiB of maps",
 		float64(stacks.resident)/mib, float64(stacks.maps)/mib)
 	b.Logf("merging profiles and drawing reports, when nothing is measured any more: %.1f MiB", float64(drawing.resident)/mib)
