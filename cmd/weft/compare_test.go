@@ -12,8 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/weft-profiler/weft/collector"
 	"github.com/weft-profiler/weft/collector/recording"
 	"github.com/weft-profiler/weft/reports"
@@ -241,67 +239,6 @@ func checkMemory(t *testing.T, trial *recording.Trial) {
 	const after = 1 << 20 // between done and the look
 	if top := slices.Max(trial.Curves[recording.CurveRSS].Greatest); top > m.PeakBytes || top < m.PeakBytes-after {
 		t.Errorf("trial %d: the curve's greatest value is %d, the peak %d", trial.Number, top, m.PeakBytes)
-	}
-}
-
-// checkPythonProfiles looks for the function that waits for the answer in each model: what it has made is in use. In the
-// trials that say so, nothing else is taken.
-func checkPythonProfiles(t *testing.T, rec *recording.Recording) {
-	t.Helper()
-	holders := map[string]string{
-		"py-sequential": "weft_requests.Client.get", "py-threads": "weft_requests.Client.get",
-		"py-gevent": "weft_requests.Client.get", "py-asyncio": "aiohttp.client.ClientSession._request",
-	}
-	looks := map[string]func(*testing.T){}
-	for model, function := range holders {
-		if !slices.Contains(rec.Run.Plan.Models, model) {
-			continue // it was skipped
-		}
-		path := filepath.Join(rec.Dir, model+".pb.gz")
-		for _, sample := range []string{"inuse_space", "inuse_objects"} {
-			looks[model+", "+sample] = func(t *testing.T) {
-				out := pprofSays(t, path, "-top", "-nodecount=1000", "-nodefraction=0", "-sample_index="+sample)
-				contains(t, "it", out, function, "weft_child.main")
-			}
-		}
-		p, err := rec.Profile(model)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkTraced(t, rec, model, p)
-		code, out, log := weft(t, "report", rec.Dir, "--format", "svg", "--kind", "heap", "--model", model)
-		if code != exitOK || !strings.HasPrefix(out, "<svg ") || !strings.Contains(out, "weft_child.main") {
-			t.Errorf("heap of %s: exit %d, %s\n%.300s", model, code, log, out)
-		}
-		code, _, log = weft(t, "report", rec.Dir, "--format", "svg", "--kind", "goroutine", "--model", model)
-		if code != exitFailed || !strings.Contains(log, "the profile of "+model+" has nothing of kind goroutine") {
-			t.Errorf("goroutine of %s: exit %d, %s", model, code, log)
-		}
-	}
-	sideBySide(t, looks)
-}
-
-// checkTraced: what is in use is of the traced trial alone, and of all else nothing is.
-func checkTraced(t *testing.T, rec *recording.Recording, model string, p *profile.Profile) {
-	t.Helper()
-	traced := map[int64]bool{}
-	for _, trial := range rec.Trials {
-		if trial.Model == model && trial.Kind == recording.Traced {
-			traced[int64(trial.Number)] = trial.Heap != nil && trial.Heap.RateBytes == 1
-		}
-		if trial.Model == model && trial.Kind == recording.Profiled && trial.Heap != nil {
-			t.Errorf("trial %d of %s tells of its heap: %+v", trial.Number, model, trial.Heap)
-		}
-	}
-	inUse := slices.IndexFunc(p.SampleType, func(of *profile.ValueType) bool { return of.Type == "inuse_objects" })
-	for _, s := range p.Sample {
-		number := s.NumLabel["trial"][0]
-		if (s.Value[inUse] > 0) != traced[number] {
-			t.Fatalf("%s, trial %d: %v in use by %s, traced trials are %v", model, number, s.Value, s.Location[0].Line[0].Function.Name, traced)
-		}
-	}
-	if len(traced) != 1 || !slices.Contains(p.Comments, "heap_trials=1") {
-		t.Errorf("%s: traced trials %v, the profile says %q", model, traced, p.Comments)
 	}
 }
 
