@@ -8,11 +8,17 @@ import (
 	"github.com/weft-profiler/weft/bpf"
 )
 
-// What was loaded in advance is used once, with stacks and as a session that begins then, and let go where nobody asks for it.
-func TestPrepareStacks(t *testing.T) {
+// needRoot skips what loads probes where that is not allowed.
+func needRoot(t testing.TB) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, for the probes")
 	}
+}
+
+// What was loaded in advance is used once, with stacks and as a session that begins then, and let go where nobody asks for it.
+func TestPrepareStacks(t *testing.T) {
+	needRoot(t)
 	c, err := Open(Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -44,9 +50,7 @@ func TestPrepareStacks(t *testing.T) {
 
 // What cannot be loaded in advance is tried again by itself.
 func TestPrepareStacksFails(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for the probes")
-	}
+	needRoot(t)
 	c, err := Open(Options{})
 	if err != nil {
 		t.Fatal(err)

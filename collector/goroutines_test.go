@@ -47,9 +47,7 @@ func startGoProgram(t testing.TB, options bpf.Options, binary string, args ...st
 
 func openGoProgram(t testing.TB, options bpf.Options, binary string, args ...string) *goProgram {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: BPF programs are loaded")
-	}
+	needRoot(t)
 	if runtime.GOARCH != "amd64" {
 		t.Skip("goroutines are found on amd64 only, this is", runtime.GOARCH)
 	}

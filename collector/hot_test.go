@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"os"
 	"os/exec"
 	"testing"
 
@@ -11,9 +10,7 @@ import (
 
 // The samples of the CPU are shared out as the program's own clock says.
 func TestSamplesAreSharedOut(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for the probes")
-	}
+	needRoot(t)
 	var told struct {
 		Shares []struct {
 			Function string `json:"function"`

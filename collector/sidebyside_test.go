@@ -37,9 +37,7 @@ const sideBySide = 5 * time.Second
 // TestSideBySide has weft, perf and bpftrace sample one run, from its gate to its end: the five functions that take the most
 // are the same, in the same order, and each tool has as many samples as there was CPU time.
 func TestSideBySide(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for the probes")
-	}
+	needRoot(t)
 	var hot hotTold
 	ends := map[string]func() (map[string]int64, error){}
 	counts := map[string]map[string]int64{"weft": {}}

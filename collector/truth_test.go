@@ -65,9 +65,7 @@ var truthBuilds = []struct {
 
 // What a program says that it did is what is charged to its functions.
 func TestStacksAreTrue(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for the probes")
-	}
+	needRoot(t)
 	for _, build := range truthBuilds {
 		t.Run(build.name, func(t *testing.T) {
 			p := playTruth(t, exectest.Build(t, "testdata/truth", build.cgo, build.args...))

@@ -73,9 +73,7 @@ func TestEndsBeforeItsGoroutinesAreLookedFor(t *testing.T) {
 
 // What the programs took is told from the gate to done: neither the set-up's events are in it, nor what reading out runs.
 func TestCostsAreOfTheWork(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for the probes")
-	}
+	needRoot(t)
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,6 @@ type payers struct {
 	Traced  int // those that the heap is from, where it was traced in trials of its own
 	Kinds   []Kind
 	Totals  []float64 // by kind, of one trial
-	over    []float64 // by kind, how many trials the stacks are of
 	Rows    []payer
 	Dropped int // functions that are not in Rows
 }
@@ -66,7 +65,6 @@ func newPayers(v *View, model string, most int) (*payers, error) {
 			all = append(all, s)
 			list.Kinds = append(list.Kinds, s.kind)
 			list.Totals = append(list.Totals, float64(total)/float64(len(s.trials)))
-			list.over = append(list.over, float64(len(s.trials)))
 		}
 	}
 	if len(all) == 0 {
@@ -127,7 +125,7 @@ func sumPayers(calls *callTable, all []*stacks, list *payers) []payer {
 	for i, sample := range all[0].profile.Sample {
 		some := false
 		for k, s := range all {
-			values[k] = float64(s.value(sample)) / list.over[k]
+			values[k] = float64(s.value(sample)) / float64(len(s.trials))
 			some = some || values[k] > 0
 		}
 		if some {

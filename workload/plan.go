@@ -108,7 +108,7 @@ func (p Plan) Trials() []Trial {
 	}
 	for range p.Traced {
 		for _, model := range p.Models {
-			if m, err := Lookup(model); err == nil && m.Python() {
+			if inPython(model) {
 				add(model, Traced, p.concurrency(model))
 			}
 		}
@@ -147,8 +147,13 @@ func (p Plan) ProfiledTrial(number int, model string) Trial {
 // profiled trials have it too; Python's tracemalloc takes as much CPU as the work, and
 // trials with it have nothing else to say.
 func (t Trial) TakesHeap() bool {
-	m, err := Lookup(t.Model)
-	return t.Kind == Traced || t.Kind == Profiled && err == nil && !m.Python()
+	return t.Kind == Traced || t.Kind == Profiled && !inPython(t.Model)
+}
+
+// inPython says that a model is run by an interpreter; false of an unknown one.
+func inPython(model string) bool {
+	m, err := Lookup(model)
+	return err == nil && m.Python()
 }
 
 // trial is one of the plan's. A wave is as many requests as can be in flight at
@@ -186,8 +191,7 @@ func (p Plan) heldAt(model string) []int {
 // the next within 0.5 KiB a task; Go's memory grows in leaps, garbage and all, and
 // its figure moves by a quarter. A lone trial has no figure.
 func (p Plan) heldOnce(model string) bool {
-	m, err := Lookup(model)
-	return err == nil && m.Python() || len(p.heldAt(model)) == 1
+	return inPython(model) || len(p.heldAt(model)) == 1
 }
 
 func (p Plan) concurrency(model string) int {
@@ -220,7 +224,7 @@ const (
 
 // costs are those of a trial and of a request of the model.
 func (t Trial) costs() (trial, request time.Duration) {
-	if m, err := Lookup(t.Model); err == nil && m.Python() {
+	if inPython(t.Model) {
 		return pythonTrialCost, pythonRequestCost
 	}
 	return trialCost, requestCost

@@ -210,18 +210,15 @@ const (
 	mostProfiled, mostTime     = 6, 5 * time.Second
 )
 
-// more says that another trial is wanted.
+// more says that another trial is wanted; none where nothing is to be profiled.
 func (p profiled) more() bool {
-	return p.trials < enoughProfiled && p.ns < enoughTime.Nanoseconds() ||
-		p.samples < reports.EnoughSamples && p.trials < mostProfiled && p.ns < mostTime.Nanoseconds()
+	return p.trials > 0 && (p.trials < enoughProfiled && p.ns < enoughTime.Nanoseconds() ||
+		p.samples < reports.EnoughSamples && p.trials < mostProfiled && p.ns < mostTime.Nanoseconds())
 }
 
 // moreProfiled gives another profiled trial to each model that wants one, numbered from after last on.
 func (c *comparison) moreProfiled(last int) []workload.Trial {
 	plan := c.options.plan
-	if plan.Profiled == 0 { // nothing is to be profiled
-		return nil
-	}
 	var more []workload.Trial
 	for _, model := range plan.Models {
 		p := c.profiled[model]

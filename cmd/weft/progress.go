@@ -45,9 +45,6 @@ func newProgress(w io.Writer, opts compareOptions, latency time.Duration, rate f
 
 // expected are the profiled trials beyond the plan that will be wanted, if each takes what it is thought to.
 func expected(plan workload.Plan, work func(workload.Trial) time.Duration) []workload.Trial {
-	if plan.Profiled == 0 {
-		return nil
-	}
 	var trials []workload.Trial
 	for _, model := range plan.Models {
 		t := plan.ProfiledTrial(0, model)
