@@ -43,8 +43,9 @@ func ParsePage(r io.Reader, page Page) ([]Departure, error) {
 				return nil, err
 			}
 		case html.TextToken:
-			if p.field != noField {
-				if err := p.value(p.tokens.Text()); err != nil {
+			if this := p.field; this != noField {
+				p.field = noField // only the first text of a field counts
+				if err := p.value(this, p.tokens.Text()); err != nil {
 					return nil, err
 				}
 			}
@@ -79,12 +80,8 @@ func fieldOf(class []byte) field {
 		return departs
 	case "arr":
 		return arrives
-	case "operator":
-		return operator
 	case "price":
 		return price
-	case "seats":
-		return seats
 	}
 	return noField
 }
@@ -110,32 +107,62 @@ func wrong(format string, args ...any) error {
 // open handles a start tag: the element with the page's own account of
 // itself, the article of a departure, or one of its fields.
 func (p *parser) open() error {
-	var article bool
 	switch string(rawName(p.tokens.Raw())) {
 	case "main":
 		return p.statement()
 	case "article":
-		article = true
+		return p.article()
 	case "time", "span":
-	default:
-		return nil
+		p.element()
 	}
+	return nil
+}
+
+// article begins a departure, whose operator and seats are attributes.
+func (p *parser) article() error {
+	var class, operates, left []byte
 	for more := true; more; {
 		var key, value []byte
 		key, value, more = p.tokens.TagAttr()
-		if string(key) != "class" {
-			continue
-		}
-		if !article && p.inside {
-			p.field = fieldOf(value)
-		} else if article && string(value) == "departure" {
-			if !p.found {
-				return wrong("departure before the page says what it is")
-			}
-			p.inside, p.have, p.now = true, 0, Departure{}
+		switch string(key) {
+		case "class":
+			class = value
+		case "data-operator":
+			operates = value
+		case "data-seats":
+			left = value
 		}
 	}
-	return nil
+	if string(class) != "departure" {
+		return nil
+	}
+	if !p.found {
+		return wrong("departure before the page says what it is")
+	}
+	p.inside, p.have, p.now = true, 0, Departure{}
+	if err := p.attribute(operator, operates); err != nil {
+		return err
+	}
+	return p.attribute(seats, left)
+}
+
+// attribute stores the value of a field, if there is one.
+func (p *parser) attribute(this field, value []byte) error {
+	if len(value) == 0 {
+		return nil
+	}
+	return p.value(this, value)
+}
+
+// element looks whether the text that follows is a field's.
+func (p *parser) element() {
+	for more := p.inside; more; {
+		var key, value []byte
+		key, value, more = p.tokens.TagAttr()
+		if string(key) == "class" {
+			p.field = fieldOf(value)
+		}
+	}
 }
 
 // rawName returns the name of a tag as it is written. Most tags of a page are
@@ -180,10 +207,8 @@ func (p *parser) statement() error {
 	return nil
 }
 
-// value stores the text of one field. Only the first text of a field counts.
-func (p *parser) value(text []byte) error {
-	this := p.field
-	p.field = noField
+// value stores the text of one field, which a departure has once.
+func (p *parser) value(this field, text []byte) error {
 	if len(text) > maxText || p.have&this != 0 {
 		return wrong("value %q", clip(text))
 	}
@@ -261,11 +286,10 @@ func parsePrice(text []byte) (int32, error) {
 	return int32(e*100 + c), nil
 }
 
-// parseSeats reads "23 seats left".
+// parseSeats reads "23".
 func parseSeats(text []byte) (int16, error) {
-	number, _ := bytes.CutSuffix(text, []byte(" seats left"))
-	n, ok := parseDigits(number)
-	if !ok || len(number) > 4 {
+	n, ok := parseDigits(text)
+	if !ok || len(text) > 4 {
 		return 0, errors.New("not a number of seats")
 	}
 	return int16(n), nil

@@ -77,12 +77,13 @@ func writeDeparture(page *strings.Builder, random *rand.Rand, i, count, share in
 	minutes := 180 + random.IntN(600)
 	arrives := (departs + minutes) % day
 	cents := 690 + random.IntN(4000)
-	fmt.Fprintf(page, `<article class="departure">
+	operator := strings.ReplaceAll(operators[random.IntN(len(operators))], "&", "&amp;")
+	seats := random.IntN(50)
+	fmt.Fprintf(page, `<article class="departure" data-operator="%s" data-seats="%d">
 <time class="dep">%02d:%02d</time> to <time class="arr">%02d:%02d</time> in %d h %02d min
-with <span class="operator">%s</span>, <span class="seats">%d seats left</span>
-from <span class="price">&euro;&nbsp;%d.%02d</span>`,
-		departs/60, departs%60, arrives/60, arrives%60, minutes/60, minutes%60,
-		strings.ReplaceAll(operators[random.IntN(len(operators))], "&", "&amp;"), random.IntN(50), cents/100, cents%100)
+with %s, %d seats left, from <span class="price">&euro;&nbsp;%d.%02d</span>`,
+		operator, seats, departs/60, departs%60, arrives/60, arrives%60, minutes/60, minutes%60,
+		operator, seats, cents/100, cents%100)
 	const opening, stop, closing = "\nStops:", 38, "\n</article>\n"
 	page.WriteString(opening)
 	for page.Len()-begin+stop+len(closing) < share {

@@ -50,7 +50,7 @@ def page_at(number: int) -> Page:
 
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 PRICE = re.compile("€\u00a0([0-9]{1,6})\\.([0-9]{2})")
-SEATS = re.compile(r"([0-9]{1,4}) seats left")
+SEATS = re.compile(r"([0-9]{1,4})")
 
 
 def clock(text: str) -> int:
@@ -79,9 +79,12 @@ def match(pattern: re.Pattern, text: str) -> tuple:
 FIELDS = {
     "dep": ("departs", clock),
     "arr": ("arrives", clock),
-    "operator": ("operator", str),
     "price": ("cents", price),
-    "seats": ("seats", seats),
+}
+# The same by the attribute of the departure itself.
+ATTRIBUTES = {
+    "data-operator": ("operator", str),
+    "data-seats": ("seats", seats),
 }
 
 
@@ -100,25 +103,35 @@ class PageParser(HTMLParser):
         if tag == "main":
             self.read_statement(dict(attrs))
         elif tag == "article":
-            if ("class", "departure") in attrs:
-                if self.stated is None:
-                    raise ContentError("departure before the page says what it is")
-                self.values = {}
+            self.begin(dict(attrs))
         elif tag in ("time", "span") and self.values is not None:
             self.field = FIELDS.get(dict(attrs).get("class"))
 
-    def handle_data(self, data: str) -> None:
-        if self.field is None:
+    def begin(self, told: dict) -> None:
+        """Begins a departure."""
+        if told.get("class") != "departure":
             return
-        (name, read), self.field = self.field, None
-        if name in self.values or len(data) > MAX_TEXT:
-            raise ContentError(f"value {data[:60]!r}")
-        self.values[name] = read(data)
+        if self.stated is None:
+            raise ContentError("departure before the page says what it is")
+        self.values = {}
+        for attribute, (name, read) in ATTRIBUTES.items():
+            if told.get(attribute):
+                self.keep(name, read, told[attribute])
+
+    def handle_data(self, data: str) -> None:
+        if self.field is not None:
+            (name, read), self.field = self.field, None
+            self.keep(name, read, data)
+
+    def keep(self, name: str, read, text: str) -> None:
+        if name in self.values or len(text) > MAX_TEXT:
+            raise ContentError(f"value {text[:60]!r}")
+        self.values[name] = read(text)
 
     def handle_endtag(self, tag: str) -> None:
         self.field = None
         if tag == "article" and self.values is not None:
-            if len(self.values) < len(FIELDS):
+            if len(self.values) < len(FIELDS) + len(ATTRIBUTES):
                 raise ContentError(f"departure {len(self.departures) + 1} is incomplete")
             self.departures.append(Departure(**self.values))
             self.values = None
