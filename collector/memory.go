@@ -56,7 +56,12 @@ func (w *Watch) snapshotAtEnd() error {
 	if err != nil {
 		return err
 	}
-	if w.trial.Memory != nil && w.aliveAlone() {
+	if w.trial.Memory == nil {
+		return nil
+	}
+	// The process may have touched a page on its way from its last word to the wait at its gate.
+	w.trial.Memory.PeakBytes = max(w.trial.Memory.PeakBytes, int64(after.Peak)*bpf.RSSUnit)
+	if w.aliveAlone() {
 		w.checkResident(int64(before.Now)*bpf.RSSUnit, int64(after.Now)*bpf.RSSUnit)
 	}
 	return nil
