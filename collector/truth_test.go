@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,15 +103,18 @@ func playTruth(t *testing.T, bin string) *played {
 	return p
 }
 
+// shared is the collector of all programs that are played, one after the other as weft's trials are: to load the probes
+// takes longer than many a test.
+var shared = sync.OnceValues(func() (*Collector, error) { return Open(Options{}) })
+
 // play watches a program from its start. At its first line it stands at its gate: it gets a line, and through talks with
 // it up to its last line, at which it waits.
 func (p *played) play(t *testing.T, cmd *exec.Cmd, through func(program *exectest.Program)) {
 	t.Helper()
-	c, err := Open(Options{})
+	c, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
 	p.trial = &recording.Trial{Number: 1}
 	// The runtime's signals would end sleeps: what is left of one is less than what it lacks by the time that the thread
 	// then waited for a CPU.
