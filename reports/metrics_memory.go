@@ -83,7 +83,7 @@ func goMemoryMetrics() []Metric {
 func heldMetrics() []Metric {
 	return []Metric{
 		{Name: "held-user-B/task", Column: "HELD/TASK", Unit: unitBytes, Better: lower, Kind: recording.Held,
-			Definition: "User memory of one more task that waits: growth of anonymous memory (Anonymous of smaps_rollup) from the gate to the moment when the origin holds every answer, in a trial at the concurrency asked for less that in one at a tenth of it, over the difference in the number of requests that were reached. " +
+			Definition: "User memory of one more task that waits: growth of anonymous memory (Anonymous of smaps_rollup) from the gate to the moment when the origin holds every answer, in a trial at the concurrency asked for less that in one at a fifth of it, over the difference in the number of requests that were reached. " +
 				fmt.Sprintf("Left out where that is fewer than %d: a helper thread, or a span of the heap, that one of the trials happens to have would count as the tasks'. ", recording.LeastHeldTasks) +
 				"In tables it stands before the kernel memory: user+kern.",
 			Pair: heldFigure(func(c recording.TaskCost, _ recording.Snapshot) (float64, bool) { return c.User, true })},

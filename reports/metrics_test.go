@@ -27,7 +27,7 @@ the first model of the plan: Hodges-Lehmann ratio, Mann-Whitney U, Holm's correc
 stands where no difference is shown, and a note says how great one would have had to be. A figure counted from kernel
 events is a lower bound ("≥") where events were lost, or not exact ("≈") where the loss can make it too great as well as
 too small (causes that begin with sched, time, wakers, rss or memor). "A unit" is one finished piece of work: a page, a
-request. A figure of held trials is of a pair of them, at a tenth of the concurrency and at all of it, each of as many
+request. A figure of held trials is of a pair of them, at a fifth of the concurrency and at all of it, each of as many
 units as it has in flight; control trials go through the gate and do nothing.
 `)
 	for _, m := range Metrics() {

@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -11,7 +12,7 @@ type Kind string
 
 // The kinds of trials.
 const (
-	Warmup   Kind = "warmup"   // one wave, not evaluated
+	Warmup   Kind = "warmup"   // one wave, not evaluated: it has the origin make the pages, which it keeps
 	Measured Kind = "measured" // counters only, timed
 	Held     Kind = "held"     // one wave, which the origin answers when all of it wait: what a waiting task costs
 	Traced   Kind = "traced"   // held too; the heap of a model that can tell of it only by tracing every allocation
@@ -29,12 +30,12 @@ type Trial struct {
 	Hold        int // how many requests the origin waits for, 0 for none
 }
 
-// Plan is what a comparison consists of. The counts are trials per model.
+// Plan is what a comparison consists of. The counts are trials per model, but for warm-ups.
 type Plan struct {
 	Models      []string
 	Runs        int // measured trials
-	Warmups     int
-	Held        int // most pairs of held trials, at a tenth of the concurrency and at all of it
+	Warmups     int // in all, of the model with most in flight
+	Held        int // most pairs of held trials, at a fifth of the concurrency and at all of it
 	Traced      int // of models in Python
 	Profiled    int
 	Controls    int
@@ -93,8 +94,9 @@ func (p Plan) Trials() []Trial {
 			}
 		}
 	}
-	rounds(p.Warmups, Warmup, false)
-	shortenWarmups(trials)
+	for range p.Warmups {
+		add(p.widest(), Warmup, p.concurrency(p.widest()))
+	}
 	rounds(p.Runs, Measured, true)
 	for r := range p.Held {
 		for _, model := range p.Models {
@@ -118,24 +120,9 @@ func (p Plan) Trials() []Trial {
 	return trials
 }
 
-// fewWarm is the requests of a warm-up that only has to fill the page cache with its
-// model's files.
-const fewWarm = 10
-
-// shortenWarmups leaves one wave whole, the first of the widest: it has the origin make
-// the pages, which takes about as long as Go's parsing, and which it keeps.
-func shortenWarmups(warmups []Trial) {
-	whole := 0
-	for i, t := range warmups {
-		if t.Requests > warmups[whole].Requests {
-			whole = i
-		}
-	}
-	for i := range warmups {
-		if i != whole {
-			warmups[i].Requests = min(fewWarm, warmups[i].Requests)
-		}
-	}
+// widest returns the model that has most in flight at once, of several the first.
+func (p Plan) widest() string {
+	return slices.MaxFunc(p.Models, func(a, b string) int { return p.concurrency(a) - p.concurrency(b) })
 }
 
 // ProfiledTrial returns one more profiled trial of a model.
@@ -176,12 +163,13 @@ func (p Plan) trial(number int, model string, kind Kind, concurrency int) Trial 
 }
 
 // heldAt returns the concurrencies of a pair of held trials. What a task costs
-// is the difference of the two, over the difference in tasks.
+// is the difference of the two, over the difference in tasks. At the default the
+// fewer are ten: as many helper threads as gevent's pool has are in both.
 // A model that decides itself how many there are is asked once.
 func (p Plan) heldAt(model string) []int {
 	concurrency := p.concurrency(model)
 	m, err := Lookup(model)
-	if few := max(1, concurrency/10); few < concurrency && err == nil && !m.Own {
+	if few := max(1, concurrency/5); few < concurrency && err == nil && !m.Own {
 		return []int{few, concurrency}
 	}
 	return []int{concurrency}

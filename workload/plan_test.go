@@ -22,12 +22,12 @@ func TestPlanOrder(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s:%s%d/%d/%d", trial.Kind, short[trial.Model], trial.Concurrency, trial.Requests, trial.Hold))
 	}
 	want := strings.Fields(`
-		warmup:t20/20/0 warmup:s1/1/0 warmup:g20/10/0
+		warmup:t20/20/0
 		measured:t20/23/0 measured:s1/23/0 measured:g20/23/0
 		measured:s1/23/0 measured:g20/23/0 measured:t20/23/0
 		measured:g20/23/0 measured:t20/23/0 measured:s1/23/0
 		measured:t20/23/0 measured:s1/23/0 measured:g20/23/0
-		held:t2/2/2 held:t20/20/20 held:s1/1/1 held:g2/2/2 held:g20/20/20
+		held:t4/4/4 held:t20/20/20 held:s1/1/1 held:g4/4/4 held:g20/20/20
 		control:t20/0/0 control:s1/0/0 control:g20/0/0
 		profiled:t20/23/20 profiled:s1/23/1 profiled:g20/23/20`)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -42,8 +42,8 @@ func TestPlanHeld(t *testing.T) {
 	for _, trial := range p.Trials() {
 		got = append(got, fmt.Sprintf("%s %d", trial.Model, trial.Hold))
 	}
-	want := "go-sequential 1, go-threads 10, go-threads 100, py-asyncio 10, py-asyncio 100, go-eventloop 10, go-eventloop 100, " +
-		"go-threads 10, go-threads 100, go-eventloop 10, go-eventloop 100"
+	want := "go-sequential 1, go-threads 20, go-threads 100, py-asyncio 20, py-asyncio 100, go-eventloop 20, go-eventloop 100, " +
+		"go-threads 20, go-threads 100, go-eventloop 20, go-eventloop 100"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
@@ -72,7 +72,7 @@ func TestPlanFewRequests(t *testing.T) {
 	for _, trial := range p.Trials() {
 		got = append(got, fmt.Sprintf("%s %d/%d", trial.Kind, trial.Requests, trial.Hold))
 	}
-	if want := "warmup 23/0, held 5/5, held 23/23, profiled 23/23"; strings.Join(got, ", ") != want {
+	if want := "warmup 23/0, held 10/10, held 23/23, profiled 23/23"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
 }
@@ -109,7 +109,7 @@ func TestPlanOwn(t *testing.T) {
 	for _, trial := range p.Trials() {
 		got = append(got, fmt.Sprintf("%s %d %v", trial.Model, trial.Hold, p.Config(trial, "http://h", 0).Own))
 	}
-	if want := "py-threads.own 20 true, py-threads 2 false, py-threads 20 false"; strings.Join(got, ", ") != want {
+	if want := "py-threads.own 20 true, py-threads 4 false, py-threads 20 false"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
 	for _, name := range []string{"py-sequential.own", "go-threads.own", ".own", "py-threads.own.own"} {

@@ -40,13 +40,13 @@ func TestArticle(t *testing.T) {
 		args string
 		want figures
 	}{
-		{"", figures{100, 100, 6, 1, 3, 20 * time.Millisecond, 0}},
-		{"--hold=false", figures{100, 100, 6, 1, 0, 20 * time.Millisecond, 0}},
+		{"", figures{50, 50, 6, 1, 3, 20 * time.Millisecond, 0}},
+		{"--hold=false", figures{50, 50, 6, 1, 0, 20 * time.Millisecond, 0}},
 		{"--article", article},
 		{"--article --url http://127.0.0.1:1", article}, // whose own latency counts
-		{"--article=false -r 2", figures{100, 100, 2, 1, 3, 20 * time.Millisecond, 0}},
+		{"--article=false -r 2", figures{50, 50, 2, 1, 3, 20 * time.Millisecond, 0}},
 		{"-r 6 --article", with(func(f *figures) { f.runs = 6 })}, // also where it says what is the default otherwise
-		{"--article -n 50 -c 10", with(func(f *figures) { f.requests, f.concurrency = 50, 10 })},
+		{"--article -n 50 -c 20", with(func(f *figures) { f.requests, f.concurrency = 50, 20 })},
 		{"--article --latency 20ms --warmup 2", with(func(f *figures) { f.latency, f.warmups = 20*time.Millisecond, 2 })},
 		{"--article --rate 5.9 --hold=false", with(func(f *figures) { f.rate, f.held = 5.9, 0 })},
 	}

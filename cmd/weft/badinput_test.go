@@ -68,7 +68,7 @@ func TestBadInput(t *testing.T) {
 		{"a frequency and no profile", []string{"--profile=false", "-F", "99"}, exitUsage, []string{"--frequency and --profile=false"}},
 		{"latency of a time-out", []string{"--latency", "20s", "--jitter", "10s"}, exitUsage, []string{"20s", "10s", "fails after 30s"}},
 		{"a trial beyond its timeout", []string{"-n", "10000"}, exitUsage, []string{"10000 requests of go-sequential, 1 at once, take 3m20s", "after 2m0s", "--timeout"}},
-		{"a rate that makes requests time out", []string{"--rate", "3", "-m", "go-threads"}, exitUsage, []string{"100 requests of go-threads at once", "waits 33.02s", "after 30s", "--rate"}},
+		{"a rate that makes requests time out", []string{"--rate", "1.5", "-m", "go-threads"}, exitUsage, []string{"50 requests of go-threads at once", "waits 32.687s", "after 30s", "--rate"}},
 		{"beyond the host", []string{"-n", "3000000", "-c", "3000000"}, exitLimit, []string{"ulimit -Hn", "ip_local_port_range"}},
 	}
 	for _, test := range tests {

@@ -57,15 +57,15 @@ func compareCommand() *cobra.Command {
 		Short: "Run the same work under several concurrency models and compare what it costs",
 		Long: "Fetches pages from an origin of its own, parses the prices out of each and sorts them, under each\n" +
 			"model in a process of its own, and reports what each model cost. Needs root.\n\n" +
-			"Each model has warm-up trials, which are thrown away, and measured ones, which are timed; then\n" +
-			"pairs in which the origin holds its answers, at a tenth of the concurrency and at all of it: what a\n" +
+			"After a warm-up, which is thrown away, each model has measured trials, which are timed; then\n" +
+			"pairs in which the origin holds its answers, at a fifth of the concurrency and at all of it: what a\n" +
 			"waiting task costs (three pairs in Go, whose memory grows in leaps, one in Python; one trial, and no\n" +
 			"such figure, where a model is sequential or decides itself how many it has in flight); in Python one\n" +
 			"in which every allocation is traced, for the heap alone; one without work, which is what the\n" +
 			"program costs; and two that are profiled, with a third where their work took less than a second,\n" +
 			"and more, up to six or 5 s, where they have fewer than 1,000 samples of the CPU together. Held and\n" +
-			"traced trials fetch as many pages as can be in flight at once, and so does the warm-up that has the\n" +
-			"origin make the pages, other warm-ups ten; all else fetches all of them.\n\n" +
+			"traced trials fetch as many pages as can be in flight at once, and so does the warm-up, which is of\n" +
+			"the model with most in flight and has the origin make the pages; all else fetches all of them.\n\n" +
 			"--article repeats the experiment that weft began with. It stands for\n" +
 			"  " + articleText() + "\n" +
 			"where these flags are not given, and for all models, with py-threads.own, py-gevent.own and\n" +
@@ -92,10 +92,10 @@ func compareCommand() *cobra.Command {
 
 func compareFlags(cmd *cobra.Command, opts *compareOptions) {
 	flags := cmd.Flags()
-	flags.IntVarP(&opts.plan.Requests, "requests", "n", 100, "`PAGES` a trial")
-	flags.IntVarP(&opts.plan.Concurrency, "concurrency", "c", 100, "requests to have in flight at once")
+	flags.IntVarP(&opts.plan.Requests, "requests", "n", 50, "`PAGES` a trial")
+	flags.IntVarP(&opts.plan.Concurrency, "concurrency", "c", 50, "requests to have in flight at once")
 	flags.IntVarP(&opts.plan.Runs, "runs", "r", 6, "measured trials a model")
-	flags.IntVarP(&opts.plan.Warmups, "warmup", "w", 1, "trials a model that are thrown away, first")
+	flags.IntVarP(&opts.plan.Warmups, "warmup", "w", 1, "trials that are thrown away, first, of the model with most in flight")
 	flags.StringSliceVarP(&opts.plan.Models, "models", "m", modelNames(), "models, the first is the baseline; one that is named has to run")
 	flags.Lookup("models").DefValue = "all of --list"
 	flags.BoolVar(&opts.list, "list", false, "list the models, and whether they can run here, and exit")

@@ -50,8 +50,8 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 		t.Error("not all models can run here")
 	}
 	checkPage(t, rec)
-	// Warm-up, measured, profiled, control. Profiled trials are two to six.
-	if least := models*(1+2+2+1) + held; len(rec.Trials) < least || len(rec.Trials) > least+4*models {
+	// A warm-up; measured, profiled, control a model. Profiled trials are two to six.
+	if least := 1 + models*(2+2+1) + held; len(rec.Trials) < least || len(rec.Trials) > least+4*models {
 		t.Errorf("%d trials, want %d, and 4 a model more at most", len(rec.Trials), least)
 	}
 	checkPlan(t, rec.Run.Plan)

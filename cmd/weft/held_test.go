@@ -32,7 +32,7 @@ func TestHeldTasksCostWhatTheyShould(t *testing.T) {
 		var kernel []float64
 		for pair := range slices.Chunk(held, 2) {
 			cost, ok := recording.HeldPerTask(pair[0], pair[1])
-			if !ok || cost.Tasks != 180 {
+			if !ok || cost.Tasks != 160 {
 				t.Fatalf("%s: %+v, %v", test.model, cost, ok)
 			}
 			threads := threadsMade(pair[1]) - threadsMade(pair[0])

@@ -62,9 +62,9 @@ type Plan struct {
 	PagesPerSec   float64  `json:"pages_per_sec"`  // the origin's limit, 0 is none
 	KeepAlive     bool     `json:"keep_alive"`     // connections are used again
 	URL           string   `json:"url"`            // a remote origin, empty for weft's own
-	WarmupTrials  int      `json:"warmup_trials"`  // a model, count
+	WarmupTrials  int      `json:"warmup_trials"`  // of the model with most in flight, count
 	MeasuredRuns  int      `json:"measured_runs"`  // a model, count
-	HeldTrials    int      `json:"held_trials"`    // a model, pairs at most: at a tenth of the concurrency and at all of it
+	HeldTrials    int      `json:"held_trials"`    // a model, pairs at most: at a fifth of the concurrency and at all of it
 	TracedTrials  int      `json:"traced_trials"`  // a model that tells of its heap only so, count
 	ProfileTrials int      `json:"profile_trials"` // a model, at least: more where they are short or samples are few, count
 	ControlTrials int      `json:"control_trials"` // a model, count
