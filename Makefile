@@ -24,17 +24,15 @@ run: build python ## compare the models with the defaults: the main job (as root
 build: go ## build ./weft
 	$(GO) build -o weft ./cmd/weft
 
-# One at a time where what the kernel saw is compared to the millisecond, which wants a quiet machine; compiled before, by
-# all CPUs, because -p 1 is for the compiler as well. The others, and their compiler, have what that leaves of the CPUs: who
-# is scheduled as idle gives way at once. `make lint` vets.
+# One at a time where what the kernel saw is compared to the millisecond, which wants a quiet machine. The others, and
+# their compiler, have what that leaves of the CPUs: who is scheduled as idle gives way at once. `make lint` vets.
 measuring = ./bpf ./cmd/weft ./collector ./collector/cost
 idle = $(shell command -v chrt >/dev/null && echo chrt --idle 0)
 test: go ## run all tests; as root, those of the probes too
 	@$(call need,chromium) || echo "the tests of report.html in a browser are skipped, each says so with -v"
 	@[ "$$(id -u)" = 0 ] || echo "not root: the tests that load probes are skipped, each says so with -v"
 	$(idle) $(GO) test -vet=off -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(measuring))") & others=$$!; \
-	$(GO) list -test -export $(measuring) >/dev/null; \
-	$(GO) test -vet=off -p 1 -timeout 15m $(measuring) && failed=0 || failed=1; \
+	failed=0; for package in $(measuring); do $(GO) test -vet=off -timeout 15m $$package || failed=1; done; \
 	wait $$others && exit $$failed
 
 lint: go ## gofmt, go vet, staticcheck, and the import rules (.depguard.json)

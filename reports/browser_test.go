@@ -120,10 +120,13 @@ func (b *browser) calm(t *testing.T, url string) {
 	}
 }
 
+// patience is for a page that never answers: beside other tests a browser takes ten times as long as alone.
+const patience = 2 * time.Minute
+
 // run fails with the action's error.
 func (b *browser) run(t testing.TB, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		t.Fatal(err)
@@ -149,7 +152,7 @@ func (b *browser) click(t testing.TB, selector string) {
 // eval is the value of an expression of JavaScript in the page, or what its promise comes to.
 func eval[T any](t testing.TB, b *browser, expression string) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {

@@ -62,7 +62,7 @@ func TestGoMemoryGrows(t *testing.T) {
 	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = origin.MinPageBytes })
 	for _, m := range goModels() {
 		t.Run(m.Name, func(t *testing.T) {
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, time.Minute)
 			p := launchModel(t, ctx, m.Name, Config{URL: h.URL(), Requests: 2003, Concurrency: m.Concurrency(7), KeepAlive: true})
 			ready, err := p.Ready(ctx)
 			if err != nil || ready == nil || ready.HeapLive == 0 || ready.Stacks == 0 || ready.Runtime == 0 {

@@ -16,7 +16,7 @@ func TestHeap(t *testing.T) {
 	h := spawnOrigin(t, func(c *origin.Config) { c.PageBytes = 30 << 10 })
 	for _, m := range Models() {
 		t.Run(m.Name, func(t *testing.T) {
-			ctx := within(t, 60*time.Second)
+			ctx := within(t, time.Minute)
 			check, again, rate := checkHeap, checkHeap, int64(profileRate)
 			if m.Python() {
 				check, again, rate = checkHeapStacks, checkNoHeap, 1

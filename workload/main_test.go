@@ -101,7 +101,7 @@ func spawnOrigin(t testing.TB, change func(*origin.Config)) *origin.Handle {
 	if change != nil {
 		change(&cfg)
 	}
-	h, err := origin.Spawn(within(t, 10*time.Second), self(t), cfg, nil)
+	h, err := origin.Spawn(within(t, time.Minute), self(t), cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func launchModel(t testing.TB, ctx context.Context, name string, cfg Config) *Pr
 // runModel runs a whole trial.
 func runModel(t testing.TB, name string, cfg Config) Result {
 	t.Helper()
-	ctx := within(t, 60*time.Second)
+	ctx := within(t, time.Minute)
 	p := startModel(t, ctx, name, cfg)
 	if err := p.Go(); err != nil {
 		t.Fatal(err)

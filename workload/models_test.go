@@ -20,7 +20,7 @@ func TestModels(t *testing.T) {
 	for _, m := range Models() {
 		for _, keep := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/keepalive=%v", m.Name, keep), func(t *testing.T) {
-				ctx := within(t, 20*time.Second)
+				ctx := within(t, time.Minute)
 				if err := h.Begin(ctx, 0, 0); err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +60,7 @@ func TestOwnConcurrency(t *testing.T) {
 	threads := int64(min(32, hostCPUs(t)+4))
 	for name, want := range map[string]int64{"py-threads.own": threads, "py-gevent.own": 109, "py-asyncio.own": 100} {
 		t.Run(name, func(t *testing.T) {
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, time.Minute)
 			if err := h.Begin(ctx, 0, 109); err != nil { // gives up when no more come
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestThreadsWhenHeld(t *testing.T) {
 	h := spawnOrigin(t, nil)
 	for _, m := range Models() {
 		t.Run(m.Name, func(t *testing.T) {
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, time.Minute)
 			concurrency := m.Concurrency(23)
 			if err := h.Begin(ctx, 0, concurrency); err != nil {
 				t.Fatal(err)

@@ -139,7 +139,7 @@ func TestScriptsForAnybody(t *testing.T) {
 	} else {
 		t.Log("not root: the child runs as the same user")
 	}
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	child, err := Start(ctx, command)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestPythonDies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			p, m := scriptedPython(t, c.script)
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, time.Minute)
 			child, err := Start(ctx, p.Command(m, Config{URL: "http://127.0.0.1:1", Requests: 3, Concurrency: 1}))
 			if err != nil {
 				t.Fatal(err)
@@ -223,7 +223,7 @@ func TestPythonOrphan(t *testing.T) {
 			t.Run(fmt.Sprintf("profile=%v/worked=%v", profile, worked), func(t *testing.T) {
 				t.Parallel()
 				p, m := scriptedPython(t, "import weft_child\nweft_child.main(lambda trial: None)\n")
-				ctx := within(t, 20*time.Second)
+				ctx := within(t, time.Minute)
 				child, err := Start(ctx, p.Command(m, Config{URL: "http://127.0.0.1:1", Concurrency: 1, Profile: profile}))
 				if err != nil {
 					t.Fatal(err)

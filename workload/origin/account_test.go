@@ -30,7 +30,7 @@ func TestAccountWindow(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := serve(t, nil)
-			if err := h.Begin(within(t, 10*time.Second), c.requests, 0); err != nil {
+			if err := h.Begin(within(t, time.Minute), c.requests, 0); err != nil {
 				t.Fatal(err)
 			}
 			burn(burnt)

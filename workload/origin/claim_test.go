@@ -31,7 +31,7 @@ func TestOneClient(t *testing.T) {
 	h := serve(t, nil)
 	begin(t, h, 0)
 	dial(t, h).get(anyPage)
-	_, err := Connect(within(t, 10*time.Second), h.URL())
+	_, err := Connect(within(t, time.Minute), h.URL())
 	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), h.URL()) || !strings.Contains(err.Error(), "wait until it is done, or start another origin") {
 		t.Fatalf("a second client: %v", err)
 	}
@@ -52,7 +52,7 @@ func TestOneClient(t *testing.T) {
 	if err := h.Begin(t.Context(), 0, 0); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("after the claim: %v", err)
 	}
-	next, err := Connect(within(t, 10*time.Second), h.URL())
+	next, err := Connect(within(t, time.Minute), h.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +84,12 @@ func TestKilledClient(t *testing.T) {
 	if n, _ := out.Read(line); string(line[:n]) != "claimed\n" {
 		t.Fatalf("client: %q", line[:n])
 	}
-	if _, err := Connect(within(t, 10*time.Second), url); !errors.Is(err, ErrBusy) {
+	if _, err := Connect(within(t, time.Minute), url); !errors.Is(err, ErrBusy) {
 		t.Errorf("while it lives: %v", err)
 	}
 	client.Process.Kill()
 	client.Wait()
-	h, err := Connect(within(t, 10*time.Second), url)
+	h, err := Connect(within(t, time.Minute), url)
 	if err != nil {
 		t.Fatal(err)
 	}

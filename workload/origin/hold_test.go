@@ -35,7 +35,7 @@ func TestHold(t *testing.T) {
 		{"all come", 23, 23}, {"more come", 23, 29}, {"fewer come", 23, 17},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctx := within(t, 10*time.Second)
+			ctx := within(t, time.Minute)
 			begin(t, h, c.hold)
 			start := time.Now()
 			answered := ask(t, h, c.come)
@@ -76,7 +76,7 @@ func TestHoldWaitsForTheFirst(t *testing.T) {
 		t.Fatalf("held nobody: %v", err)
 	}
 	answered := ask(t, h, 2)
-	if n, err := h.Held(within(t, 10*time.Second)); err != nil || n != 2 {
+	if n, err := h.Held(within(t, time.Minute)); err != nil || n != 2 {
 		t.Errorf("%d held: %v", n, err)
 	}
 	begin(t, h, 0) // a new trial lets those of the old one go
@@ -86,10 +86,10 @@ func TestHoldWaitsForTheFirst(t *testing.T) {
 func TestNoHold(t *testing.T) {
 	h := serve(t, nil)
 	begin(t, h, 0)
-	if _, err := h.Held(within(t, 10*time.Second)); !errors.Is(err, ErrRefused) {
+	if _, err := h.Held(within(t, time.Minute)); !errors.Is(err, ErrRefused) {
 		t.Errorf("held without a hold: %v", err)
 	}
-	if err := h.Begin(within(t, 10*time.Second), 0, -1); !errors.Is(err, ErrRefused) {
+	if err := h.Begin(within(t, time.Minute), 0, -1); !errors.Is(err, ErrRefused) {
 		t.Errorf("hold of -1: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func serve(t testing.TB, change func(*Config)) *Handle {
 			t.Error(err)
 		}
 	})
-	h, err := Connect(within(t, 10*time.Second), "http://"+<-listens)
+	h, err := Connect(within(t, time.Minute), "http://"+<-listens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,14 +57,14 @@ func serve(t testing.TB, change func(*Config)) *Handle {
 
 func begin(t testing.TB, h *Handle, hold int) {
 	t.Helper()
-	if err := h.Begin(within(t, 10*time.Second), 0, hold); err != nil {
+	if err := h.Begin(within(t, time.Minute), 0, hold); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func stats(t testing.TB, h *Handle) Stats {
 	t.Helper()
-	s, err := h.Stats(within(t, 10*time.Second))
+	s, err := h.Stats(within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func TestSpawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	cfg := DefaultConfig()
 	cfg.Version = "0.test"
 	h, err := Spawn(ctx, exe, cfg, nil)
@@ -196,7 +196,7 @@ func TestSpawnedOriginDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := Spawn(within(t, 10*time.Second), exe, DefaultConfig(), nil)
+	h, err := Spawn(within(t, time.Minute), exe, DefaultConfig(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestSpawnedOriginDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-h.process.ended
-	if _, err := h.Stats(within(t, 10*time.Second)); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "killed") {
+	if _, err := h.Stats(within(t, time.Minute)); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("stats of a dead origin: %v", err)
 	}
 	if err := h.Close(); err == nil {
@@ -213,7 +213,7 @@ func TestSpawnedOriginDies(t *testing.T) {
 }
 
 func TestConnect(t *testing.T) {
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	h := serve(t, nil)
 	if h.PID() != 0 || h.Identity().Version != "0.test" || h.Close() != nil {
 		t.Errorf("%+v", h.Identity())
