@@ -21,7 +21,7 @@ import (
 func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	needRoot(t)
 	dir := newRecording(t)
-	code, out, log := weft(t, "compare", "-q", "-n", "23", "-c", "7", "-r", "2", "-w", "1",
+	code, out, log := weft(t, "compare", "-q", "-n", "23", "-c", "7", "-r", "1", "-w", "1",
 		"--latency", "10ms", "--page-size", "1024", "-o", dir)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s\n%s", code, log, out)
@@ -51,7 +51,7 @@ func TestCompareAgreesWithTheOrigin(t *testing.T) {
 	}
 	checkPage(t, rec)
 	// A warm-up; measured, profiled, control a model. Profiled trials are two to six.
-	if least := 1 + models*(2+2+1) + held; len(rec.Trials) < least || len(rec.Trials) > least+4*models {
+	if least := 1 + models*(1+2+1) + held; len(rec.Trials) < least || len(rec.Trials) > least+4*models {
 		t.Errorf("%d trials, want %d, and 4 a model more at most", len(rec.Trials), least)
 	}
 	checkPlan(t, rec.Run.Plan)
