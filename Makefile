@@ -46,8 +46,10 @@ generate: go clang ## compile bpf/*.bpf.c again (wants clang of the pinned major
 	$(GO) generate ./bpf
 
 # The benchmarks of the command are whole runs: once each. All output is kept in docs/bench.txt, of which
-# docs/overhead.md is made; the lines of the budgets come again at the end.
+# docs/overhead.md is made; the lines of the budgets come again at the end. All is compiled before: go test compiles the
+# next package beside the benchmarks of one.
 bench: go ## measure what weft itself costs, against the budgets (as root, about 3 minutes)
+	@$(GO) list -test -export ./... >/dev/null
 	@{ { echo "kernel: $$(uname -sr)"; $(GO) version; \
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/weft$$); \
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./cmd/weft; } | tee docs/bench.txt | awk '{ print; fflush() } \

@@ -9,6 +9,10 @@ import (
 // the frame that has the charts.
 const loadSeconds = 1.0
 
+// leastLoads is how many loads an iteration has: the browser's very first one takes twice as long as the others, and on a
+// slow machine it would be the only one.
+const leastLoads = 6
+
 // BenchmarkHTML draws that page and loads it in a browser.
 func BenchmarkHTML(b *testing.B) {
 	v := newNineView(b, 20)
@@ -23,8 +27,10 @@ func BenchmarkHTML(b *testing.B) {
 		url := writeReport(b, v)
 		var loads []float64
 		for b.Loop() {
-			chrome.open(b, url, "light", 1280, 900)
-			loads = append(loads, eval[float64](b, chrome, `performance.getEntriesByName("weft-drawn")[0].startTime`)/1000)
+			for range leastLoads {
+				chrome.open(b, url, "light", 1280, 900)
+				loads = append(loads, eval[float64](b, chrome, `performance.getEntriesByName("weft-drawn")[0].startTime`)/1000)
+			}
 		}
 		seconds, verdict := median(loads), "ok"
 		if seconds > loadSeconds {
