@@ -133,7 +133,7 @@ func (g *flameGraph) shared(a, b callStack) int {
 func (g *flameGraph) total() int64 { return g.before[len(g.stacks)] }
 
 // boxesAtFirst bounds what is set aside for boxes: a graph may have far more nodes than can be seen.
-const boxesAtFirst = 1 << 17
+const boxesAtFirst = 1 << 18
 
 // layout gives every node that is at least least wide its box, callers before their callees, and counts the
 // others. A node is as wide as its share of the whole, so that callees are never wider than their caller. Where there
